@@ -1,0 +1,1 @@
+"""Whatever touches a socket, a clock, a key or a store."""

@@ -1,0 +1,1 @@
+"""The management API, off the hot path."""

@@ -1,0 +1,45 @@
+"""What can go wrong on the hot path, named for what happened; ingress alone turns these into HTTP."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule said no: a stable code for programs, one sentence with what to do for people."""
+
+    code: str
+    message: str
+    status: int = 400
+    retry_after_s: int | None = None
+
+
+class Refused(Exception):
+    """The gateway does not carry this request; nothing was sent and nothing was spent."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        """Keep the refusal; its text is the exception's."""
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class BadBody(Exception):
+    """The request body cannot be read in one way only; the text says what and where."""
+
+
+class JournalFull(Exception):
+    """The journal has no room for one more admitted request and its terminal record."""
+
+
+class UpstreamFailed(Exception):
+    """An upstream attempt ended without a usable answer.
+
+    `reason` is from a closed set: unreachable, connect_timeout, tls, head_timeout, idle_timeout, reset,
+    protocol, too_large, pool_exhausted, egress_refused. `sent` says whether any byte of the request
+    may have reached the provider, that is, whether it may bill.
+    """
+
+    def __init__(self, reason: str, message: str, *, sent: bool) -> None:
+        """Keep the reason and whether the provider may have seen the request."""
+        super().__init__(message)
+        self.reason = reason
+        self.sent = sent

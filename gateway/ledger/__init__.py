@@ -1,0 +1,1 @@
+"""The book: what a row is, and the engines that keep it."""

@@ -1,0 +1,1 @@
+"""Reports: folds over the book, in a process of their own."""
