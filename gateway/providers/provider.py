@@ -30,11 +30,16 @@ class Asked:
     metadata: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     input_bytes: int = 0
+    query: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is sent to one target: a path below its base URL, headers without secrets, a body."""
+    """What is sent to one target: a path below its base URL, headers without secrets, a body.
+
+    `path` starts with the dialect's own version ("/v1/", "/v1beta/") and ends with the query, if any;
+    `address.joined` puts it behind a base URL that may name a version itself.
+    """
 
     method: str
     path: str
@@ -47,7 +52,9 @@ class Reading:
     """What the meter has read so far; `usage` None means that the provider has not said.
 
     `further` holds usage of other models inside the same answer, each priced by its own model.
-    `output_bytes` counts the text bytes of the answer that have been seen, for estimates.
+    `output_bytes` counts the text bytes of the answer that have been seen, for estimates. `flags` are from
+    "partial" (usage is what was said before the end, a lower bound), "implausible" (counts that could not be
+    were left out or cut to fit) and "error_in_body" (the answer is an error under a good status).
     """
 
     usage: Usage | None
@@ -63,7 +70,7 @@ class Meter(Protocol):
     """Reads one answer as it passes. Whole answers and streams alike: pieces in, pieces out."""
 
     ended: bool
-    """The answer's own end was seen: its last event, or the whole body. What is held waits for `close`."""
+    """Nothing more is read: the answer's own end was seen, or a fault. What is held waits for `close`."""
 
     def feed(self, piece: bytes) -> bytes:
         """Take bytes from upstream; give the bytes the client may have now (whole events only).
@@ -118,6 +125,6 @@ class Dialect(Protocol):
         """Write an error of ours in the dialect's own shape."""
         ...
 
-    def error_event(self, code: str, message: str, request_id: str) -> bytes:
+    def error_event(self, code: str, message: str, request_id: str, *, operation: Operation = "chat") -> bytes:
         """Write an error of ours as the last event of a stream that is already under way."""
         ...
