@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.providers.body import NULL
 from gateway.providers.sse import data_of, with_data
 from policies.money import NanoUsd, to_usd
 
@@ -36,7 +37,7 @@ def text_or_none(value: object) -> str | None:
 
 def is_there(raw: msgspec.Raw) -> bool:
     """Say whether a field was given and is not null."""
-    return bool(raw) and raw != b"null"
+    return bool(raw) and raw != NULL
 
 
 def flags_of(**facts: bool) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def _priced(raw: msgspec.Raw, path: tuple[str, ...], cost: NanoUsd) -> msgspec.R
         fields["cost"] = msgspec.Raw(to_usd(cost).encode())
     else:
         inner = fields.get(path[0])
-        priced = None if inner is None or inner == b"null" else _priced(inner, path[1:], cost)
+        priced = None if inner is None or inner == NULL else _priced(inner, path[1:], cost)
         if priced is None:
             return None
         fields[path[0]] = priced

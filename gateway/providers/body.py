@@ -19,6 +19,8 @@ WHOLE_MAX = 2**31 - 1
 _NODE_BYTES = 2
 """A value and its comma: no body has more values than half its bytes."""
 
+NULL = msgspec.Raw(b"null")
+
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _whole = msgspec.json.Decoder(int)
 _text = msgspec.json.Decoder(str)
@@ -51,7 +53,7 @@ def nested(fields: dict[str, msgspec.Raw], name: str) -> dict[str, msgspec.Raw]:
     Empty when the field is absent or null. What is written back can be read in one way only.
     """
     raw = fields.get(name)
-    if raw is None or raw == b"null":
+    if raw is None or raw == NULL:
         return {}
     text = bytes(raw)
     if text[:1] != b"{":
@@ -69,7 +71,7 @@ def nested(fields: dict[str, msgspec.Raw], name: str) -> dict[str, msgspec.Raw]:
 def whole(fields: Mapping[str, msgspec.Raw], name: str, *, low: int = 1, high: int = WHOLE_MAX) -> int | None:
     """Give a whole number written as digits, `low` to `high`; None when absent or null."""
     raw = fields.get(name)
-    if raw is None or raw == b"null":
+    if raw is None or raw == NULL:
         return None
     text = bytes(raw)
     # An integral float such as 1e3 is read as a number by one provider and refused by the next.
@@ -83,7 +85,7 @@ def whole(fields: Mapping[str, msgspec.Raw], name: str, *, low: int = 1, high: i
 def text(fields: Mapping[str, msgspec.Raw], name: str, *, chars_max: int = 4096) -> str | None:
     """Give a string; None when absent or null."""
     raw = fields.get(name)
-    if raw is None or raw == b"null":
+    if raw is None or raw == NULL:
         return None
     try:
         value = _text.decode(raw)
@@ -97,7 +99,7 @@ def text(fields: Mapping[str, msgspec.Raw], name: str, *, chars_max: int = 4096)
 def flag(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
     """Give true or false; false when absent or null."""
     raw = fields.get(name)
-    if raw is None or raw == b"null":
+    if raw is None or raw == NULL:
         return False
     try:
         return _flag.decode(raw)
@@ -107,7 +109,7 @@ def flag(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
 
 def texts(fields: Mapping[str, msgspec.Raw]) -> dict[str, str]:
     """Give the fields that are strings; the others are the provider's affair."""
-    return {name: _text.decode(raw) for name, raw in fields.items() if bytes(raw[:1]) == b'"'}
+    return {name: _text.decode(raw) for name, raw in fields.items() if bytes(raw)[:1] == b'"'}
 
 
 def model_name(fields: Mapping[str, msgspec.Raw]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.providers.body import NULL
 from policies.usage import Usage
 
 COUNT_MAX = 10**9
@@ -64,7 +65,7 @@ class Counts:
 
 def counts_of(raw: msgspec.Raw) -> Counts | None:
     """Decode a usage object; None when there is none. What is no object has faults and no counts."""
-    if not raw or raw == b"null":
+    if not raw or raw == NULL:
         return None
     try:
         decoded: object = msgspec.json.decode(raw)

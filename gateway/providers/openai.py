@@ -140,7 +140,7 @@ def _prompts(fields: Mapping[str, msgspec.Raw]) -> int:
     if prompt[:1] != b"[":
         return 1
     members = strict.elements(msgspec.Raw(prompt), "prompt")
-    if not members or bytes(members[0][:1]) not in {b'"', b"["}:
+    if not members or bytes(members[0])[:1] not in {b'"', b"["}:
         return 1
     if len(members) > PROMPTS_MAX:
         raise BadBody(f"prompt has more than {PROMPTS_MAX} members")

@@ -11,6 +11,7 @@ from gateway.providers.answer import (
     text_or_none,
     with_cost,
 )
+from gateway.providers.body import NULL
 from gateway.providers.counts import Weighed, counts_of
 from gateway.providers.openai_usage import usage_of
 from gateway.providers.provider import Reading
@@ -95,7 +96,7 @@ class ChatReader:
         if answer.error:
             self._error = self._error or is_there(answer.error)
         usage = answer.usage or _usage_elsewhere(answer)
-        if not usage or usage == b"null":
+        if not usage or usage == NULL:
             return Step.CONTENT
         self._weighed = usage_of(counts_of(usage))
         self._finished = self._finished or answer.choices == []
