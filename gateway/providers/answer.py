@@ -1,5 +1,7 @@
 """What the answers of every dialect have in common: their text is counted, their cost is written in."""
 
+from typing import TypeVar
+
 import msgspec
 
 from gateway.providers.body import NULL
@@ -9,7 +11,34 @@ from policies.money import NanoUsd, to_usd
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no JSON, or JSON of another shape."""
 
+Shape = TypeVar("Shape")
+
+
+class Malformed(Exception):
+    """What should be JSON is not."""
+
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+def decoded_loosely(decoder: msgspec.json.Decoder[Shape], data: bytes | msgspec.Raw) -> Shape | None:
+    """Decode; None for JSON of another shape. Raises Malformed when it is not JSON at all.
+
+    Bytes that are not UTF-8 count only where text is read: a stream's reader replaces them.
+    """
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        pass
+    except UNREADABLE as error:
+        raise Malformed from error
+    try:
+        # The first thing of another shape ended the decoding: what follows it is still unread.
+        _anything.decode(data)
+    except UNREADABLE as error:
+        raise Malformed from error
+    return None
 
 
 def text_bytes(text: str | None) -> int:

@@ -7,6 +7,8 @@ import msgspec
 
 from gateway.providers.answer import (
     UNREADABLE,
+    Malformed,
+    decoded_loosely,
     flags_of,
     is_there,
     loose_text_bytes,
@@ -17,24 +19,24 @@ from gateway.providers.answer import (
 from gateway.providers.anthropic_usage import MessageUsage, usage_of
 from gateway.providers.counts import Counts, Weighed, counts_of
 from gateway.providers.provider import Reading
-from gateway.providers.stream import Malformed, Step
+from gateway.providers.stream import Step
 from policies.money import NanoUsd
 from policies.usage import Usage
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     text: str | None = None
     partial_json: str | None = None
     thinking: str | None = None
 
 
-class _Block(msgspec.Struct):
+class _Block(msgspec.Struct, gc=False):
     text: str | None = None
     thinking: str | None = None
     input: object = None
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     type: str | None = None
@@ -44,14 +46,14 @@ class _Message(msgspec.Struct):
     input_tokens: msgspec.Raw = msgspec.Raw()
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     type: str | None = None
     delta: _Delta | None = None
     message: _Message | None = None
     usage: msgspec.Raw = msgspec.Raw()
 
 
-class _Loose(msgspec.Struct):
+class _Loose(msgspec.Struct, gc=False):
     """The same event or message where a server's shapes are its own."""
 
     type: object = None
@@ -165,24 +167,18 @@ class MessagesReader:
 
     def _loosely(self, data: bytes) -> _Event:
         """Read an event in a shape of its own; raises Malformed when it is not JSON."""
-        try:
-            loose = _loose.decode(data)
-        except msgspec.ValidationError:
+        loose = decoded_loosely(_loose, data)
+        if loose is None:
             return _Event()
-        except UNREADABLE as error:
-            raise Malformed from error
         self._bytes += loose_text_bytes(loose.delta)
         message = None if not is_there(loose.message) else self._loose_message(bytes(loose.message))
         return _Event(text_or_none(loose.type), None, message, loose.usage)
 
     def _loose_message(self, body: bytes) -> _Message:
         """Read a message in a shape of its own; raises Malformed when it is not JSON."""
-        try:
-            loose = _loose.decode(body)
-        except msgspec.ValidationError:
+        loose = decoded_loosely(_loose, body)
+        if loose is None:
             return _Message()
-        except UNREADABLE as error:
-            raise Malformed from error
         self._bytes += loose_text_bytes(loose.content)
         return _Message(
             text_or_none(loose.id),

@@ -16,6 +16,7 @@ NODES_MAX = 100_000
 WHOLE_MAX = 2**31 - 1
 """The largest count that every provider's 32-bit integer holds."""
 
+_NOT_PLAIN = "field names must be plain ASCII without escapes"
 _NODE_BYTES = 2
 """A value and its comma: no body has more values than half its bytes."""
 
@@ -44,6 +45,8 @@ def read_object(body: bytes, *, nodes_max: int = NODES_MAX) -> dict[str, msgspec
     _bound(body, fields, nodes_max)
     if _compact_bytes(fields) != len(body):
         fields = _without_spaces(body)
+    if not "".join(fields).isascii():
+        raise BadBody(_NOT_PLAIN)
     return fields
 
 
@@ -149,7 +152,7 @@ def _compact_bytes(fields: Mapping[str, msgspec.Raw]) -> int:
         return 2
     total = 1 + 4 * len(fields)
     for name, raw in fields.items():
-        total += len(name) + len(raw)
+        total += len(raw) + (len(name) if name.isascii() else len(name.encode()))
     return total
 
 
@@ -157,7 +160,7 @@ def _without_spaces(body: bytes) -> dict[str, msgspec.Raw]:
     """Take the spaces out and look again; what is still too long says something twice or in disguise."""
     compact = msgspec.json.format(body, indent=-1)
     fields = _top.decode(compact)
-    if _compact_bytes(fields) != len(compact) or not all(name.isascii() for name in fields):
+    if _compact_bytes(fields) != len(compact):
         raise BadBody(_disguise(compact))
     return fields
 
@@ -170,7 +173,7 @@ def _disguise(compact: bytes) -> str:
         if name in seen:
             return f"field {name[:64]!a} is given twice"
         seen.add(name)
-    return "field names must be plain ASCII without escapes"
+    return _NOT_PLAIN
 
 
 def _bound(body: bytes, fields: Mapping[str, msgspec.Raw], nodes_max: int) -> None:

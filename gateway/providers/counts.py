@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from gateway.providers.body import NULL
 from policies.usage import Usage
 
 COUNT_MAX = 10**9
@@ -63,14 +62,16 @@ class Counts:
         return [Counts(member, self.faults) for member in value] if isinstance(value, list) else []
 
 
-def counts_of(raw: msgspec.Raw) -> Counts | None:
-    """Decode a usage object; None when there is none. What is no object has faults and no counts."""
-    if not raw or raw == NULL:
+def counts_of(given: object) -> Counts | None:
+    """Read a usage object, decoded or not; None when there is none. What is no object has faults and no counts."""
+    decoded = given
+    if isinstance(given, msgspec.Raw):
+        try:
+            decoded = msgspec.json.decode(given) if given else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            decoded = ()
+    if decoded is None:
         return None
-    try:
-        decoded: object = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        decoded = None
     return Counts(decoded, None if isinstance(decoded, dict) else ["usage"])
 
 

@@ -6,39 +6,47 @@ for its end: the last chunk gives a reason to finish and the connection closes.
 
 import msgspec
 
-from gateway.providers.answer import UNREADABLE, flags_of, is_there, loose_text_bytes, text_bytes
+from gateway.providers.answer import (
+    UNREADABLE,
+    Malformed,
+    decoded_loosely,
+    flags_of,
+    is_there,
+    loose_text_bytes,
+    text_bytes,
+)
 from gateway.providers.counts import Weighed, counts_of
 from gateway.providers.gemini_usage import tier_of, usage_of
 from gateway.providers.provider import Reading
-from gateway.providers.stream import Malformed, Step
+from gateway.providers.stream import Step
 from policies.money import NanoUsd
 from policies.usage import Usage
 
 
-class _Part(msgspec.Struct):
+class _Part(msgspec.Struct, gc=False):
     text: str | None = None
     function_call: object = msgspec.field(default=None, name="functionCall")
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, gc=False):
     parts: list[_Part] | None = None
 
 
-class _Grounding(msgspec.Struct, rename="camel"):
+class _Grounding(msgspec.Struct, gc=False, rename="camel"):
     web_search_queries: list[str] | None = None
 
 
-class _Candidate(msgspec.Struct, rename="camel"):
+class _Candidate(msgspec.Struct, gc=False, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
     grounding_metadata: _Grounding | None = None
 
 
-class _Feedback(msgspec.Struct, rename="camel"):
+class _Feedback(msgspec.Struct, gc=False, rename="camel"):
     block_reason: str | None = None
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(msgspec.Struct, gc=False, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
     usage_metadata: msgspec.Raw = msgspec.Raw()
@@ -47,7 +55,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _Loose(msgspec.Struct, rename="camel"):
+class _Loose(msgspec.Struct, gc=False, rename="camel"):
     """The same answer where its shapes are other than documented."""
 
     candidates: object = None
@@ -144,11 +152,8 @@ class ContentReader:
             return _answer.decode(data)
         except UNREADABLE:
             pass
-        try:
-            loose = _loose.decode(data)
-        except msgspec.ValidationError:
+        loose = decoded_loosely(_loose, data)
+        if loose is None:
             return _Answer()
-        except UNREADABLE as error:
-            raise Malformed from error
         self._bytes += loose_text_bytes(loose.candidates)
         return _Answer(usage_metadata=loose.usage_metadata, error=loose.error)

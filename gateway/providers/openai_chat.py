@@ -4,6 +4,8 @@ import msgspec
 
 from gateway.providers.answer import (
     UNREADABLE,
+    Malformed,
+    decoded_loosely,
     flags_of,
     is_there,
     loose_text_bytes,
@@ -11,23 +13,22 @@ from gateway.providers.answer import (
     text_or_none,
     with_cost,
 )
-from gateway.providers.body import NULL
 from gateway.providers.counts import Weighed, counts_of
 from gateway.providers.openai_usage import usage_of
 from gateway.providers.provider import Reading
-from gateway.providers.stream import Malformed, Step
+from gateway.providers.stream import Step
 from policies.money import NanoUsd
 
 
-class _Function(msgspec.Struct):
+class _Function(msgspec.Struct, gc=False):
     arguments: str | None = None
 
 
-class _ToolCall(msgspec.Struct):
+class _ToolCall(msgspec.Struct, gc=False):
     function: _Function | None = None
 
 
-class _Words(msgspec.Struct):
+class _Words(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -35,25 +36,25 @@ class _Words(msgspec.Struct):
     tool_calls: list[_ToolCall] | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     delta: _Words | None = None
     message: _Words | None = None
     text: str | None = None
     finish_reason: str | None = None
-    usage: msgspec.Raw = msgspec.Raw()
+    usage: object = None
 
 
-class _Groq(msgspec.Struct):
-    usage: msgspec.Raw = msgspec.Raw()
+class _Groq(msgspec.Struct, gc=False):
+    usage: object = None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
+    usage: object = None
+    error: object = None
     x_groq: _Groq | None = None
 
 
@@ -93,14 +94,11 @@ class ChatReader:
             self._done = True
             return Step.LAST
         answer = self._answer(data)
-        if answer.error:
-            self._error = self._error or is_there(answer.error)
-        usage = answer.usage or _usage_elsewhere(answer)
-        if not usage or usage == NULL:
-            return Step.CONTENT
-        self._weighed = usage_of(counts_of(usage))
-        self._finished = self._finished or answer.choices == []
-        return Step.HIDDEN if answer.choices == [] and not self._wants_usage else Step.USAGE
+        if answer.usage is None and answer.x_groq is None and answer.error is None:
+            return Step.CONTENT if answer.choices is None else self._beside_choices(answer.choices)
+        self._error = self._error or answer.error is not None
+        usage = _usage_anywhere(answer)
+        return Step.CONTENT if usage is None else self._used(usage, alone=answer.choices == [])
 
     def whole(self, body: bytes) -> Reading | None:
         """Read a whole answer."""
@@ -108,8 +106,8 @@ class ChatReader:
             answer = self._answer(body)
         except Malformed:
             return None
-        self._error = is_there(answer.error)
-        self._weighed = usage_of(counts_of(answer.usage or _usage_elsewhere(answer)))
+        self._error = answer.error is not None
+        self._weighed = usage_of(counts_of(_usage_anywhere(answer)))
         self._done = True
         return self.reading()
 
@@ -149,35 +147,53 @@ class ChatReader:
             self._model = answer.model
         if answer.service_tier is not None:
             self._tier = answer.service_tier
-        if answer.choices:
+        if answer.choices is not None:
             for choice in answer.choices:
-                self._bytes += _choice_bytes(choice)
                 if choice.finish_reason is not None:
                     self._finished = True
+                words = choice.delta
+                if words is not None and words.content and words.tool_calls is None and words.content.isascii():
+                    self._bytes += len(words.content)
+                else:
+                    self._bytes += _choice_bytes(choice)
         return answer
+
+    def _beside_choices(self, choices: list[_Choice]) -> Step:
+        """Look for usage inside a choice, where Moonshot puts it (its API reference, read 2026-11-23)."""
+        if choices and choices[0].usage is not None:
+            return self._used(choices[0].usage, alone=False)
+        return Step.CONTENT
+
+    def _used(self, usage: object, *, alone: bool) -> Step:
+        """Take in usage; `alone` when the chunk has no choices, that is, when it was sent for the usage only."""
+        self._weighed = usage_of(counts_of(usage))
+        self._finished = self._finished or alone
+        return Step.HIDDEN if alone and not self._wants_usage else Step.USAGE
 
     def _loosely(self, data: bytes) -> _Answer:
         """Read an answer in a shape of its own; raises Malformed when it is not JSON."""
-        try:
-            loose = _loose.decode(data)
-        except msgspec.ValidationError:
-            # JSON, but no object: nothing in it is ours to read.
+        loose = decoded_loosely(_loose, data)
+        if loose is None:
             return _Answer()
-        except UNREADABLE as error:
-            raise Malformed from error
         self._id = self._id or text_or_none(loose.id)
         self._model = text_or_none(loose.model) or self._model
         self._tier = text_or_none(loose.service_tier) or self._tier
         if isinstance(loose.choices, list):
             self._bytes += sum(_loose_choice_bytes(choice) for choice in loose.choices)
-        return _Answer(choices=[] if loose.choices == [] else None, usage=loose.usage, error=loose.error)
+        return _Answer(
+            choices=[] if loose.choices == [] else None,
+            usage=loose.usage if is_there(loose.usage) else None,
+            error=loose.error if is_there(loose.error) else None,
+        )
 
 
-def _usage_elsewhere(answer: _Answer) -> msgspec.Raw:
-    """Give the usage that Groq and Moonshot put elsewhere (their API references, read 2026-11-23)."""
-    if answer.x_groq is not None:
+def _usage_anywhere(answer: _Answer) -> object:
+    """Give the usage, also where Groq puts it in a stream (its API reference, read 2026-11-23)."""
+    if answer.usage is None and answer.x_groq is not None:
         return answer.x_groq.usage
-    return answer.choices[0].usage if answer.choices else msgspec.Raw()
+    if answer.usage is None and answer.choices:
+        return answer.choices[0].usage
+    return answer.usage
 
 
 def _choice_bytes(choice: _Choice) -> int:

@@ -7,6 +7,8 @@ import msgspec
 
 from gateway.providers.answer import (
     UNREADABLE,
+    Malformed,
+    decoded_loosely,
     flags_of,
     is_there,
     loose_text_bytes,
@@ -17,17 +19,17 @@ from gateway.providers.answer import (
 from gateway.providers.counts import Weighed, counts_of
 from gateway.providers.openai_usage import usage_of
 from gateway.providers.provider import Reading
-from gateway.providers.stream import Malformed, Step
+from gateway.providers.stream import Step
 from policies.money import NanoUsd
 
 _LAST = frozenset(("response.completed", "response.incomplete", "response.failed"))
 
 
-class _Action(msgspec.Struct):
+class _Action(msgspec.Struct, gc=False):
     type: str | None = None
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, gc=False):
     type: str | None = None
     action: _Action | None = None
     arguments: object = None
@@ -35,7 +37,7 @@ class _Item(msgspec.Struct):
     summary: object = None
 
 
-class _Response(msgspec.Struct):
+class _Response(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
@@ -44,7 +46,7 @@ class _Response(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     type: str | None = None
     delta: str | None = None
     item: _Item | None = None
@@ -52,14 +54,14 @@ class _Event(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _Loose(msgspec.Struct):
+class _Loose(msgspec.Struct, gc=False):
     type: object = None
     delta: object = None
     response: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _LooseResponse(msgspec.Struct):
+class _LooseResponse(msgspec.Struct, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
@@ -139,12 +141,7 @@ class ResponsesReader:
 
     def _respond(self, raw: msgspec.Raw, *, last: bool) -> None:
         """Read a response object; the last one carries the usage and all items."""
-        try:
-            said = _response.decode(raw)
-        except msgspec.ValidationError:
-            said = _loosely(raw)
-        except UNREADABLE as error:
-            raise Malformed from error
+        said = decoded_loosely(_response, raw) or _loosely(raw)
         self._said = _Response(
             said.id or self._said.id, said.model or self._said.model, said.service_tier or self._said.service_tier,
             said.output,
@@ -162,23 +159,17 @@ class ResponsesReader:
             return _event.decode(data)
         except UNREADABLE:
             pass
-        try:
-            loose = _loose.decode(data)
-        except msgspec.ValidationError:
+        loose = decoded_loosely(_loose, data)
+        if loose is None:
             return _Event()
-        except UNREADABLE as error:
-            raise Malformed from error
         self._bytes += loose_text_bytes(loose.delta)
         return _Event(text_or_none(loose.type), None, None, loose.response, loose.error)
 
 
 def _loosely(raw: msgspec.Raw) -> _Response:
     """Read the usage of a response whose other fields have another shape."""
-    try:
-        loose = _loose_response.decode(raw)
-    except UNREADABLE:
-        return _Response()
-    return _Response(usage=loose.usage, error=loose.error)
+    loose = decoded_loosely(_loose_response, raw)
+    return _Response() if loose is None else _Response(usage=loose.usage, error=loose.error)
 
 
 def _is_search(item: _Item) -> bool:

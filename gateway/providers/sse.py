@@ -47,7 +47,10 @@ class Splitter:
         """Give the events that `piece` completes, each with its closing empty line."""
         if not self.tail and piece[-2:] == b"\n\n" and b"\r" not in piece and len(piece) <= self._bounds.line:
             parts = piece.split(b"\n\n")
-            del parts[-1]
+            if odd := parts.pop():
+                # Three line ends: the last of them begins the next event.
+                self.tail += odd
+                self._bound_tail(len(odd), moved=0)
             return [part + b"\n\n" for part in parts]
         tail = self.tail
         tail += piece
@@ -87,16 +90,27 @@ class Splitter:
             self.too_large = True
 
 
+def plain_data(piece: bytes) -> bytes | None:
+    """Give the data of a piece that is one whole event of the usual form; None when it is anything else.
+
+    The usual form is at most a line with a name, one data line and the empty line, not long.
+    """
+    head = piece.find(b"\n") + 1 if piece.startswith(b"event: ") else 0
+    size = len(piece)
+    if not piece.startswith(b"data: ", head) or size > TEXT.line:
+        return None
+    end = piece.find(b"\n", head)
+    if end == size - 2:
+        return piece[head + 6 : end] if piece.endswith(b"\n") and b"\r" not in piece else None
+    if end == size - 3 and head == 0 and piece.find(b"\r") == size - 4 and piece.endswith(b"\r\n"):
+        return piece[6 : end - 1]
+    return None
+
+
 def data_of(event: bytes) -> bytes | None:
     """Give the event's data, lines joined by a newline; None when it has no data line."""
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and event[-1:] == b"\n":
-        return event[6:-2] if b"\r" not in event else _data_of_lines(event)
-    if event.startswith(b"event: "):
-        head = event.find(b"\n") + 1
-        rest = event[head:]
-        if rest.startswith(b"data: ") and rest.find(b"\n") == len(rest) - 2 and b"\r" not in event:
-            return rest[6:-2]
-    return _data_of_lines(event)
+    data = plain_data(event)
+    return _data_of_lines(event) if data is None else data
 
 
 def _data_of_lines(event: bytes) -> bytes | None:

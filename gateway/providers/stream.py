@@ -3,8 +3,9 @@
 from enum import IntEnum
 from typing import Protocol
 
+from gateway.providers.answer import Malformed
 from gateway.providers.provider import Ending, Reading
-from gateway.providers.sse import Splitter, data_of
+from gateway.providers.sse import Splitter, data_of, plain_data
 from policies.money import NanoUsd
 
 
@@ -25,8 +26,7 @@ class Step(IntEnum):
     """Carries usage and is the answer's own end."""
 
 
-class Malformed(Exception):
-    """An event's data is not JSON."""
+_CONTENT = Step.CONTENT
 
 
 class EventReader(Protocol):
@@ -65,8 +65,16 @@ class StreamMeter:
         """Take bytes from upstream; give whole events that the client may have now."""
         if self._fault is not None:
             return b""
-        out: list[bytes] = []
         splitter = self._splitter
+        if not (splitter.tail or self._held or self.ended) and (data := plain_data(piece)):
+            # The common piece is one event, and goes on as the object it came in.
+            try:
+                step = self._reader.take(data)
+            except Malformed:
+                self._fault, self.ended = "malformed", True
+                return b""
+            return piece if step is _CONTENT else self._pass_alone(step, piece)
+        out: list[bytes] = []
         for event in splitter.push(piece):
             if not self._pass(event, out):
                 self.ended = True
@@ -130,6 +138,12 @@ class StreamMeter:
             return True
         self._pass_aside(step, event, out)
         return True
+
+    def _pass_alone(self, step: Step, event: bytes) -> bytes:
+        """Put away one event; give what of it goes on."""
+        out: list[bytes] = []
+        self._pass_aside(step, event, out)
+        return b"".join(out)
 
     def _pass_aside(self, step: Step, event: bytes, out: list[bytes]) -> None:
         """Put away an event that is not plain content."""
