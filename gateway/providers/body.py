@@ -37,12 +37,15 @@ def read_object(body: bytes, *, nodes_max: int = NODES_MAX) -> dict[str, msgspec
     """
     if body[:3] == b"\xef\xbb\xbf":
         raise BadBody("body starts with a byte order mark; send plain UTF-8")
+    _bound_nodes(body, nodes_max)
     try:
         body.decode()
         fields = _top.decode(body)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise BadBody(f"body {_why(error)}") from error
-    _bound(body, fields, nodes_max)
+    if _opened(body, DEPTH_MAX) > DEPTH_MAX:
+        for raw in fields.values():
+            _bound_depth(bytes(raw), DEPTH_MAX - 1)
     if _compact_bytes(fields) != len(body):
         fields = _without_spaces(body)
     if not "".join(fields).isascii():
@@ -176,16 +179,13 @@ def _disguise(compact: bytes) -> str:
     return _NOT_PLAIN
 
 
-def _bound(body: bytes, fields: Mapping[str, msgspec.Raw], nodes_max: int) -> None:
-    """Refuse a body with too many values or too deep a nesting; most are cleared by counting brackets."""
-    if len(body) > _NODE_BYTES * nodes_max and _times(body, b",", nodes_max) + _opened(body, nodes_max) >= nodes_max:
-        skeleton = _skeleton(body)
-        if skeleton.count(b",") + skeleton.count(b"[") + skeleton.count(b"{") >= nodes_max:
-            raise BadBody(f"body holds more than {nodes_max} values")
-    if _opened(body, DEPTH_MAX) <= DEPTH_MAX:
+def _bound_nodes(body: bytes, nodes_max: int) -> None:
+    """Refuse a body with too many values before any of them is made; most are cleared by their length."""
+    if len(body) <= _NODE_BYTES * nodes_max or _times(body, b",", nodes_max) + _opened(body, nodes_max) < nodes_max:
         return
-    for raw in fields.values():
-        _bound_depth(bytes(raw), DEPTH_MAX - 1)
+    skeleton = _skeleton(body)
+    if skeleton.count(b",") + skeleton.count(b"[") + skeleton.count(b"{") >= nodes_max:
+        raise BadBody(f"body holds more than {nodes_max} values")
 
 
 def _bound_depth(value: bytes, levels: int) -> None:
