@@ -1,6 +1,7 @@
 """One connection to an upstream: a request goes out, its answer comes back in pieces, in bounded memory and time."""
 
 import asyncio
+import select
 from math import inf
 from typing import Protocol, cast
 
@@ -150,8 +151,12 @@ class Connection(asyncio.Protocol):
         return answer
 
     def usable(self) -> bool:
-        """Say whether another request can be written."""
-        return not self._transport.is_closing()
+        """Say whether another request can be written.
+
+        What the kernel holds but the loop has not read yet counts: a close (or bytes that nobody asked for) seen
+        only after the request was written would leave open whether the provider read and bills it.
+        """
+        return not self._transport.is_closing() and not self._poll.poll(0)
 
     def close(self) -> None:
         """Close politely; for a connection at rest."""
@@ -178,8 +183,10 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_at(self._deadline, self._look)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, and a way to ask the kernel about it."""
         self._transport = cast(asyncio.Transport, transport)
+        self._poll = select.poll()
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: well only when its body was to last until now."""

@@ -1,29 +1,28 @@
 """What can go wrong on the hot path, named for what happened; ingress alone turns these into HTTP."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A rule said no: a stable code for programs, one sentence with what to do for people."""
-
-    code: str
-    message: str
-    status: int = 400
-    retry_after_s: int | None = None
+from policies.refusal import Refusal as Refusal
 
 
 class Refused(Exception):
-    """The gateway does not carry this request; nothing was sent and nothing was spent."""
+    """The gateway does not answer with what was asked; the refusal says why and what to do.
 
-    def __init__(self, refusal: Refusal) -> None:
+    `request_id` names the call when one was admitted, and so is in the book; without it nothing was sent
+    anywhere and nothing was spent.
+    """
+
+    def __init__(self, refusal: Refusal, request_id: str | None = None) -> None:
         """Keep the refusal; its text is the exception's."""
         super().__init__(refusal.message)
         self.refusal = refusal
+        self.request_id = request_id
 
 
 class BadBody(Exception):
     """The request body cannot be read in one way only; the text says what and where."""
+
+
+class ClientGone(Exception):
+    """The client has left; nobody is there to answer."""
 
 
 class JournalFull(Exception):

@@ -108,7 +108,7 @@ class Reader:
 
     def on_message_complete(self) -> None:
         """Note the end, and whether the connection may serve again."""
-        if self.headed and not self.complete:
+        if self.headed and not self.complete and not self.violation:
             self.complete = True
             self.keep_alive = self._parser.should_keep_alive()
 

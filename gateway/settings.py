@@ -52,6 +52,7 @@ class Settings:
     drains_max: int = 256
     on_client_gone: Literal["drain", "stop"] = "drain"
     drain_timeout_s: float = 30.0
+    log_calls: bool = True
     durability: Literal["process", "group", "strict"] = "group"
     group_ms: int = 20
     segment_bytes: int = 64 * 2**20

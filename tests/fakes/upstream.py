@@ -14,6 +14,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,21 @@ class Wire:
         except ConnectionError as error:
             raise Gone from error
 
-    async def gone(self) -> None:
-        """Wait until the client has closed the connection."""
+    async def pause(self, seconds: float) -> None:
+        """Take time, as a slow provider does; never to wait for something that an event could tell."""
+        passed = asyncio.get_running_loop().create_future()
+        timer = asyncio.get_running_loop().call_later(seconds, passed.set_result, None)
+        try:
+            await passed
+        finally:
+            timer.cancel()
+
+    async def gone(self) -> NoReturn:
+        """Wait until the client has closed the connection, then raise Gone."""
         with contextlib.suppress(ConnectionError):
             while await self.reader.read(65536):
                 pass
-        self.upstream.left.set()
+        raise Gone
 
     def reset(self) -> None:
         """Close with RST instead of FIN."""
@@ -90,7 +100,7 @@ Script = Callable[[Wire], Awaitable[None]]
 
 
 class Upstream:
-    """Listens on loopback while its `async with` lasts. `left` is set when a client has closed on a waiting script."""
+    """Listens on loopback while its `async with` lasts. `left` is set once a client has closed."""
 
     def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.connections = 0
@@ -140,7 +150,10 @@ class Upstream:
         try:
             await self._script(wire)
         except Gone:
-            pass
+            self.left.set()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         except Exception as error:
             self.failures.append(error)
         finally:

@@ -1,0 +1,134 @@
+"""Plans the targets of a request, passes the gates, and bounds what the request may cost."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.crossing import Destination
+from gateway.errors import Refused
+from gateway.identify import Principal
+from gateway.prices.book import PriceBook
+from gateway.providers.provider import Asked
+from gateway.settings import Settings
+from policies.gates import first_refusal
+from policies.gates.ask import Ask
+from policies.money import NanoUsd
+from policies.pricing import tier_of, worst_cost
+from policies.refusal import Refusal
+from policies.routing import Route, Serves, Target, Unroutable, plan
+
+PLANS_MAX = 4096
+"""Remembered plans: clients name models, so the memory of them has an end."""
+
+HIDDEN_INPUT_TOKENS = 4096
+"""What a provider may add to a prompt on its own: tool and format instructions, message framing."""
+
+UNBOUNDED_INPUT = (b'_url"', b'"url"', b'file_id"', b'file_uri"', b'fileUri"', b'"previous_response_id"',
+                   b'"conversation"', b'"prompt":{', b'cachedContent"', b'"container"')  # fmt: skip
+"""Marks of input that is not in the body itself, so that the body's bytes do not bound its tokens."""
+
+UNBOUNDED_TOOLS = (b"web_search", b"google_search", b"googleSearch", b"file_search", b"code_interpreter",
+                   b"code_execution", b"web_fetch", b"computer_use", b"image_generation", b'"mcp')  # fmt: skip
+"""Marks of tools that a provider runs and bills by itself, as often as the model likes."""
+
+
+class Planner:
+    """Knows who serves what; made anew when the settings change."""
+
+    def __init__(self, settings: Settings, book: PriceBook) -> None:
+        """Keep the routes, the providers and the price book."""
+        self._settings = settings
+        self._book = book
+        self._providers = {provider.name: provider for provider in settings.providers}
+        self._serves = tuple(Serves(p.name, p.dialects, p.models) for p in settings.providers)
+        self._routes = tuple(Route(m.name, m.targets, m.aliases) for m in settings.models)
+        self._plans: dict[tuple[str, str], tuple[Target, ...] | Unroutable] = {}
+
+    def destinations(self, asked: Asked, principal: Principal, at: datetime) -> tuple[Destination, ...]:
+        """Give the targets in order, each with its price on that day; raises Refused."""
+        key = (asked.model, asked.dialect)
+        planned = self._plans.get(key)
+        if planned is None:
+            planned = plan(asked.model, asked.dialect, self._routes, self._serves)
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            self._plans[key] = planned
+        if isinstance(planned, Unroutable):
+            raise Refused(self._unroutable(planned, asked))
+        found = tuple(
+            Destination(provider, target.model, self._book.find(provider.priced_as, target.model, at))
+            for target in planned
+            for provider in (self._providers[target.provider_name],)
+        )
+        priced = all(destination.price is not None for destination in found)
+        refusal = first_refusal(Ask(asked.model, principal.models, priced, self._settings.unknown_price))
+        if refusal is not None:
+            raise Refused(refusal)
+        return found
+
+    def _unroutable(self, found: Unroutable, asked: Asked) -> Refusal:
+        """Say why nobody serves a model, and what would."""
+        if not self._providers:
+            return Refusal(
+                "no_providers",
+                "This gateway has no providers yet. Set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY before "
+                "starting it, or name providers in weighbridge.toml.",
+                503,
+            )
+        if found.other_dialects:
+            ways = " or ".join(found.other_dialects)
+            return Refusal(
+                "model_not_in_dialect",
+                f"{found.model} is served here in the {ways} dialect, not through this {asked.dialect} route.",
+                404,
+            )
+        return Refusal(
+            "model_not_found",
+            f"No provider here serves {found.model}. GET /v1/models lists what is served.",
+            404,
+        )
+
+
+def cost_upper(asked: Asked, destinations: tuple[Destination, ...]) -> NanoUsd | None:
+    """Bound what the request may cost at the dearest of its targets; None where nothing bounds it."""
+    dearest = 0
+    for destination in destinations:
+        bound = _bound_at(asked, destination)
+        if bound is None:
+            return None
+        dearest = max(dearest, bound)
+    return NanoUsd(dearest)
+
+
+def _bound_at(asked: Asked, destination: Destination) -> NanoUsd | None:
+    """Bound the cost at one target: bytes bound tokens, the output limit bounds the output."""
+    price = destination.price
+    if asked.operation == "count_tokens":
+        return NanoUsd(0)
+    if price is None or _any_in(asked.body, ("tools", "web_search_options", "plugins"), UNBOUNDED_TOOLS):
+        return None
+    input_max: int | None = asked.input_bytes + HIDDEN_INPUT_TOKENS
+    if _any_in(asked.body, tuple(asked.body), UNBOUNDED_INPUT):
+        input_max = price.max_input_tokens
+    output_max = asked.max_output_tokens or price.max_output_tokens
+    if asked.operation == "embeddings":
+        output_max = 0
+    if input_max is None or output_max is None:
+        return None
+    return worst_cost(
+        price,
+        input_tokens_max=input_max,
+        output_tokens_max=output_max * asked.choices,
+        tier=tier_of(asked.service_tier),
+    )
+
+
+def _any_in(body: Mapping[str, bytes | memoryview], keys: tuple[str, ...], marks: tuple[bytes, ...]) -> bool:
+    """Say whether any mark stands in any of these fields of the body, or is the name of one."""
+    for key in keys:
+        raw = body.get(key)
+        if raw is None:
+            continue
+        text = b'"' + key.encode() + b'":' + bytes(raw)
+        if any(mark in text for mark in marks):
+            return True
+    return False
