@@ -125,7 +125,10 @@ class SessionTagged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 KeyChange = KeyCreated | KeyRevoked
 InitiativeChange = InitiativeCreated | InitiativeAliased | InitiativeClosed | InitiativeReopened
-Change = KeyChange | TeamCreated | ApplicationCreated | PersonCreated | InitiativeChange | SessionTagged
+RegistryChange = KeyChange | TeamCreated | ApplicationCreated | PersonCreated | InitiativeChange
+"""What somebody changes, and so is made by someone."""
+
+Change = RegistryChange | SessionTagged
 
 DECODERS: dict[str, msgspec.json.Decoder[Change]] = {
     "key": msgspec.json.Decoder(KeyChange),

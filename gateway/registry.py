@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from datetime import datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -16,7 +16,6 @@ from gateway.records import (
     REGISTRY_KINDS,
     ApplicationCreated,
     By,
-    Change,
     Initiative,
     InitiativeAliased,
     InitiativeClosed,
@@ -26,6 +25,7 @@ from gateway.records import (
     KeyRevoked,
     PersonCreated,
     Principal,
+    RegistryChange,
     SessionTagged,
     TeamCreated,
 )
@@ -36,6 +36,9 @@ SESSIONS_MAX = 50_000
 
 REPLAYS_MAX = 10_000
 """Idempotency keys remembered: more than a day of changes made by people and scripts."""
+
+VOIDS_MAX = 1_000
+"""Changes without effect remembered: each is asked for right after it was written."""
 
 BATCH = 5_000
 
@@ -70,6 +73,7 @@ class Registry:
         self.memo = Memo()
         self._names: dict[str, str] = {}
         self._digests: dict[str, bytes] = {}
+        self._voids: OrderedDict[str, None] = OrderedDict()
         self._sessions: OrderedDict[tuple[str, str], tuple[str, datetime]] = OrderedDict()
 
     def refresh(self, ledger: Ledger) -> int:
@@ -129,6 +133,10 @@ class Registry:
         """Give the pseudonym of a person."""
         return pseudonym(self._pepper, said)
 
+    def void(self, entry_id: str) -> bool:
+        """Say whether a change just folded in had no effect, because an earlier one in the book excludes it."""
+        return entry_id in self._voids
+
     def _fold(self, entry: Entry) -> None:
         """Take one entry in; one that cannot be read is logged and passed, so that it stops nothing else."""
         try:
@@ -136,35 +144,39 @@ class Registry:
         except msgspec.ValidationError as error:
             log.warning("registry_entry_unread", extra={"entry_id": entry.id, "kind": entry.kind, "reason": str(error)})
             return
-        self._apply(change, entry.occurred_at)
-        if not isinstance(change, SessionTagged):
-            self._remember_replay(change.by, entry.kind, change.id)
-            # After the change, never before: an answer worked out meanwhile must not outlive it.
-            self.memo.clear()
-
-    def _apply(self, change: Change, at: datetime) -> None:
-        """Bring the standing up to date by one change."""
-        match change:
-            case SessionTagged():
-                self.remember(change.key_id, change.session_id, change.initiative, at)
-            case KeyCreated():
-                self._key_created(change, at)
-            case KeyRevoked():
-                self._key_revoked(change, at)
-            case TeamCreated():
-                self.teams.setdefault(change.id, change)
-            case ApplicationCreated():
-                self.applications.setdefault(change.id, change)
-            case PersonCreated():
-                self.people.setdefault(change.id, change)
-            case InitiativeCreated():
-                self._initiative_created(change, at)
-            case InitiativeAliased() | InitiativeClosed() | InitiativeReopened():
-                self._initiative_changed(change, at)
-
-    def _key_created(self, change: KeyCreated, at: datetime) -> None:
-        if change.id in self.keys:
+        if isinstance(change, SessionTagged):
+            self.remember(change.key_id, change.session_id, change.initiative, entry.occurred_at)
             return
+        if change.by.idempotency in self.replays or not self._apply(change, entry.occurred_at):
+            self._remember_void(entry.id)
+            return
+        self._remember_replay(change.by, entry.kind, change.id)
+        # After the change, never before: an answer worked out meanwhile must not outlive it.
+        self.memo.clear()
+
+    def _apply(self, change: RegistryChange, at: datetime) -> bool:
+        """Bring the standing up to date by one change; says whether it had an effect."""
+        match change:
+            case KeyCreated():
+                return self._key_created(change, at)
+            case KeyRevoked():
+                return self._key_revoked(change, at)
+            case TeamCreated():
+                return self.teams.setdefault(change.id, change) is change
+            case ApplicationCreated():
+                return self.applications.setdefault(change.id, change) is change
+            case PersonCreated():
+                return self.people.setdefault(change.id, change) is change
+            case InitiativeCreated():
+                return self._initiative_created(change, at)
+            case InitiativeAliased() | InitiativeClosed() | InitiativeReopened():
+                return self._initiative_changed(change, at)
+            case _:
+                assert_never(change)
+
+    def _key_created(self, change: KeyCreated, at: datetime) -> bool:
+        if change.id in self.keys:
+            return False
         principal = Principal(
             key_id=change.id,
             role=change.role,
@@ -182,17 +194,19 @@ class Registry:
         )
         digest = bytes.fromhex(change.digest)
         self.keys[change.id], self.by_digest[digest], self._digests[change.id] = principal, principal, digest
+        return True
 
-    def _key_revoked(self, change: KeyRevoked, at: datetime) -> None:
+    def _key_revoked(self, change: KeyRevoked, at: datetime) -> bool:
         known = self.keys.get(change.id)
         if known is None or known.revoked_at is not None:
-            return
+            return False
         revoked = msgspec.structs.replace(known, revoked_at=at)
         self.keys[change.id] = self.by_digest[self._digests[change.id]] = revoked
+        return True
 
-    def _initiative_created(self, change: InitiativeCreated, at: datetime) -> None:
-        if change.id in self.initiatives:
-            return
+    def _initiative_created(self, change: InitiativeCreated, at: datetime) -> bool:
+        if change.id in self.initiatives or change.id.casefold() in self._names:
+            return False
         self.initiatives[change.id] = Initiative(
             id=change.id,
             title=change.title,
@@ -207,23 +221,33 @@ class Registry:
         )
         for name in (change.id, *change.aliases):
             self._names.setdefault(name.casefold(), change.id)
+        return True
 
     def _initiative_changed(
         self, change: InitiativeAliased | InitiativeClosed | InitiativeReopened, at: datetime
-    ) -> None:
+    ) -> bool:
         known = self.initiatives.get(change.id)
         if known is None:
-            return
+            return False
         now = msgspec.structs.replace(known, changes=known.changes + 1)
         match change:
             case InitiativeAliased():
-                self._names.setdefault(change.alias.casefold(), change.id)
+                if change.alias.casefold() in self._names:
+                    return False
+                self._names[change.alias.casefold()] = change.id
                 now = msgspec.structs.replace(now, aliases=(*known.aliases, change.alias))
             case InitiativeClosed():
+                if known.status == "closed":
+                    return False
                 now = msgspec.structs.replace(now, status="closed", closed_at=change.closed_at or at)
             case InitiativeReopened():
+                if known.status == "open":
+                    return False
                 now = msgspec.structs.replace(now, status="open", closed_at=None)
+            case _:
+                assert_never(change)
         self.initiatives[change.id] = now
+        return True
 
     def _remember_replay(self, by: By, kind: str, made: str) -> None:
         if by.idempotency is None or by.request is None or by.idempotency in self.replays:
@@ -231,3 +255,8 @@ class Registry:
         self.replays[by.idempotency] = Replay(by.request, kind, made)
         if len(self.replays) > REPLAYS_MAX:
             self.replays.popitem(last=False)
+
+    def _remember_void(self, entry_id: str) -> None:
+        self._voids[entry_id] = None
+        if len(self._voids) > VOIDS_MAX:
+            self._voids.popitem(last=False)

@@ -177,12 +177,15 @@ def _complete(registry: Registry, chosen: Chosen, labels: list[str]) -> None:
         chosen.tags["labels"], chosen.sources["labels"] = line, "header"
 
 
+def may_charge(patterns: Sequence[str], initiative: str) -> bool:
+    """Say whether a key with these patterns may charge an initiative; no patterns allow all."""
+    return not patterns or any(fnmatchcase(initiative, pattern) for pattern in patterns)
+
+
 def _allow(principal: Principal, judged: Judged) -> None:
     """Refuse an initiative outside those the key may charge, by whatever channel it came."""
     initiative = judged.tags.get("initiative")
-    if initiative is None or not principal.initiatives:
-        return
-    if not any(fnmatchcase(initiative, pattern) for pattern in principal.initiatives):
+    if initiative is not None and not may_charge(principal.initiatives, initiative):
         raise Refused(
             Refusal(
                 "tag_not_allowed",
