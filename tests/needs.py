@@ -6,12 +6,12 @@
     def test_an_agent_shows_our_refusal() -> None:
         agents = needs("npm")              # a folder; agents / ".bin/claude" is a program
 
-`needs(piece)` gives a path or ends the test: skipped with the reason, or failed when `./weighbridge test --all` runs,
-since that run installs the pieces and a quiet skip there would hide a hole. Mark such tests (heavy, npm, model, browser)
-so that the light run leaves them out and says so. `@pytest.mark.heavy` alone is for tests that take long.
+`needs(piece)` gives a path or ends the test: skipped with the reason, or failed under `./weighbridge test --all`,
+since that run installs the pieces and a quiet skip there would hide a hole. Mark such tests (heavy, npm, model,
+browser) so that the light run leaves them out and says so. `@pytest.mark.heavy` alone is for tests that take long.
 
     clients      a Python with the providers' own SDKs: openai, anthropic, google-genai (run scripts with it)
-    npm          node_modules of tests/setup/npm: .bin/claude, .bin/codex, openai, ai, @ai-sdk/openai-compatible, axe-core
+    npm          node_modules of tests/setup/npm: .bin/claude, .bin/codex, openai, ai, @ai-sdk/..., axe-core
     model        the GGUF file of the small language model; xllamacpp can be imported by this very Python
     chromium     the browser's program; playwright can be imported by this very Python
     litellm_map  the JSON price map out of a pinned litellm wheel (data only; litellm is never imported)
