@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from gateway.crossing import Destination
 from gateway.errors import Refused
@@ -42,6 +43,7 @@ class Planner:
         self._serves = tuple(Serves(p.name, p.dialects, p.models) for p in settings.providers)
         self._routes = tuple(Route(m.name, m.targets, m.aliases) for m in settings.models)
         self._plans: dict[tuple[str, str], tuple[Target, ...] | Unroutable] = {}
+        self._priced: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def destinations(self, asked: Asked, principal: Principal, at: datetime) -> tuple[Destination, ...]:
         """Give the targets in order, each with its price on that day; raises Refused."""
@@ -64,6 +66,15 @@ class Planner:
         if refusal is not None:
             raise Refused(refusal)
         return found
+
+    def priced_models(self, priced_as: str, pattern: str) -> tuple[str, ...]:
+        """Give the models of a provider's price list that a pattern takes, in order of name."""
+        known = self._priced.get((priced_as, pattern))
+        if known is None:
+            names = {price.model for price in self._book.rows() if price.provider_name == priced_as}
+            known = tuple(sorted(name for name in names if fnmatchcase(name, pattern)))
+            self._priced[priced_as, pattern] = known
+        return known
 
     def _unroutable(self, found: Unroutable, asked: Asked) -> Refusal:
         """Say why nobody serves a model, and what would."""

@@ -48,6 +48,7 @@ class Crossing:
     started: float
     destination: Destination
     forwarded_headers: tuple[tuple[bytes, bytes], ...] = ()
+    draining_until: float | None = None
     attempts: list[Attempt] = field(default_factory=list)
     status: int = 0
     reason: str | None = None
@@ -58,6 +59,7 @@ class Crossing:
     upstream_started: float = 0.0
     first_chunk: float | None = None
     upstream_ended: float | None = None
+    sequence: int = 0
     booked: bool = False
 
     def intent(self) -> Intent:

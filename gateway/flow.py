@@ -4,6 +4,7 @@ identify -> read -> tags -> targets and gates -> journal intent -> reach an answ
 -> settle -> journal the terminal entry -> the last bytes -> metrics and log line from that same entry.
 """
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from gateway import clock
 from gateway.admit import cost_upper
 from gateway.client import Client
 from gateway.crossing import Crossing
-from gateway.errors import JournalFull, Refused, UpstreamFailed
+from gateway.errors import ClientGone, JournalFull, Refused, UpstreamFailed
 from gateway.forward import Answer
 from gateway.house import House
 from gateway.identify import identify
@@ -23,12 +24,17 @@ from gateway.refusals import bad_content_type, bad_redirect, journal_full, overl
 from gateway.reply import reply_head
 from gateway.settle import entry_of, entry_of_attempt, settle
 from gateway.tags import resolve, session_of
+from policies.money import NanoUsd
+from policies.refusal import Refusal
+
+STREAM_BYTES_MAX = 2**30
+"""No stream of text or pictures comes near; one without end is cut, and what came is booked."""
 
 
 async def carry(house: House, client: Client) -> None:
     """Carry one request across: the client has its answer, and the book has exactly one terminal entry.
 
-    Raises Refused or BadBody while nothing has been sent anywhere; ClientGone when nobody is left to answer.
+    Raises Refused or BadBody while nothing has been sent to the client; ClientGone when nobody is left to answer.
     """
     if house.in_flight >= house.settings.inflight_max or house.draining:
         raise Refused(overloaded())
@@ -50,17 +56,17 @@ async def carry(house: House, client: Client) -> None:
 
 async def _admitted(house: House, client: Client) -> Crossing:
     """Say who asks what for which work, and where it may go."""
-    started, now = time.perf_counter(), clock.now()
-    principal = identify(house.registry, client.headers, house.pepper, now)
+    started, now, asks = time.perf_counter(), clock.now(), client.asks
+    principal = identify(house.registry, client.headers, house.pepper, now, client.query)
     body = await client.body(house.settings.body_bytes_max)
-    asked = client.dialect.read(client.operation, body, model=client.path_model, streamed=client.path_streamed)
+    asked = asks.dialect.read(asks.operation, body, model=asks.model, streamed=asks.streamed)
     asked = replace(asked, query=client.query) if client.query else asked
     session_id = session_of(client.headers, asked.user)
     tagged = resolve(
         house.registry,
         principal,
         client.headers,
-        url_initiative=client.url_initiative,
+        url_initiative=asks.initiative,
         body_metadata=asked.metadata,
         user=asked.user,
         session_id=session_id,
@@ -68,12 +74,14 @@ async def _admitted(house: House, client: Client) -> Crossing:
         now=now,
     )
     destinations = house.planner.destinations(asked, principal, now)
+    if client.gone:
+        raise ClientGone
     if tagged.remember is not None:
         house.journal.append(tagged.remember)
     return Crossing(
         request_id=new_request_id(),
         occurred_at=now,
-        dialect=client.dialect,
+        dialect=asks.dialect,
         asked=asked,
         principal=principal,
         tagged=tagged,
@@ -90,78 +98,80 @@ async def _admitted(house: House, client: Client) -> Crossing:
 async def _across(house: House, client: Client, crossing: Crossing) -> None:
     """Reach a provider and relay its answer; what fails on the way is booked before the client hears of it."""
     crossing.upstream_started = time.perf_counter()
+    # Until an answer or a refusal says otherwise, a provider may have the request: a task cut here is not free.
+    crossing.may_bill, crossing.reason = True, "gateway_stopping"
     try:
         answer = await reach(crossing, house.forwarder, house.retry_budget)
     except UpstreamFailed as failed:
-        crossing.reason, crossing.may_bill = failed.reason, failed.sent
-        refusal = upstream_failed(failed, crossing.destination)
-        crossing.status = refusal.status
-        book(house, crossing)
-        raise Refused(refusal, crossing.request_id) from failed
-    crossing.answered, crossing.status = True, answer.status
-    refusal = _unusable(answer, crossing)
-    if refusal is not None:
+        crossing.may_bill = failed.sent
+        raise _ended(house, crossing, upstream_failed(failed, crossing.destination), failed.reason) from failed
+    crossing.status = answer.status
+    unusable = _unusable(answer, crossing)
+    if unusable is not None:
         answer.abandon()
-        crossing.answered, crossing.reason = False, refusal.code
-        crossing.may_bill, crossing.status = answer.status < 300, refusal.status
-        book(house, crossing)
-        raise Refused(refusal, crossing.request_id)
-    meter = crossing.dialect.meter(_as_answered(crossing.asked, answer))
-    await _relay(house, client, crossing, answer, meter)
+        crossing.may_bill = answer.status < 300
+        raise _ended(house, crossing, unusable, unusable.code)
+    crossing.answered, crossing.may_bill, crossing.reason = True, False, None
+    await _relay(house, client, crossing, answer, crossing.dialect.meter(_as_answered(crossing.asked, answer)))
 
 
 async def _relay(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter) -> None:
-    """Pass the answer on piece by piece past the meter, book it, and only then let its last bytes go."""
-    failed: UpstreamFailed | None = None
-    received = 0
+    """Pass the answer on past the meter, book it however it ended, and only then let its last bytes go."""
     try:
-        while piece := await answer.piece():
-            received += len(piece)
-            ready = meter.feed(piece)
-            if crossing.first_chunk is None:
-                crossing.first_chunk = time.perf_counter()
-                client.head(lambda: reply_head(crossing, answer, None))
-            if ready:
-                await client.send(ready)
-            if meter.ended or meter.ending() in {"malformed", "too_large"}:
-                break
-            if client.gone and not _may_drain(house, crossing):
-                crossing.reason = "client_gone"
-                break
-            if not crossing.asked.streamed and received > house.settings.answer_bytes_max:
-                raise UpstreamFailed("too_large", "the answer is larger than answer_bytes_max", sent=True)
-        else:
-            meter.finish()
-    except UpstreamFailed as error:
-        failed = error
-    finally:
-        crossing.reading, crossing.ending = meter.reading(), meter.ending()
-        crossing.upstream_ended = time.perf_counter()
-        if failed is not None:
-            crossing.reason, crossing.ending = failed.reason, "truncated"
-        call = book(house, crossing)
+        await _pass_on(house, client, crossing, answer, meter)
+    except UpstreamFailed as failed:
+        crossing.reason = failed.reason
+    except asyncio.CancelledError:
+        # The process stops: what came is booked, and the client is told instead of being cut.
+        crossing.reason = "gateway_stopping"
+    crossing.reading, crossing.upstream_ended = meter.reading(), time.perf_counter()
+    crossing.ending = meter.ending() if crossing.reason is None else "truncated"
+    call = book(house, crossing)
+    if crossing.draining_until is not None:
+        house.drains -= 1
     await _finish(house, client, crossing, answer, meter, call)
 
 
-async def _finish(
-    house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter, call: Call
-) -> None:
-    """Let the held bytes go, or end a broken stream with an error instead of a false end."""
+async def _pass_on(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter) -> None:
+    """Give each piece to the meter and what it lets go to the client, until the answer's end or the client's."""
+    bytes_left = STREAM_BYTES_MAX if crossing.asked.streamed else house.settings.answer_bytes_max
+    while piece := await answer.piece():
+        bytes_left -= len(piece)
+        if bytes_left < 0:
+            raise UpstreamFailed("too_large", "the answer is larger than it may be", sent=True)
+        ready = meter.feed(piece)
+        if crossing.first_chunk is None:
+            crossing.first_chunk = time.perf_counter()
+        if ready:
+            if not client.started:
+                await client.start(answer.status, reply_head(crossing, answer, None, None))
+            await client.send(ready)
+        if meter.ended:
+            return
+        if client.gone and not _may_drain(house, crossing):
+            crossing.reason = "client_gone"
+            return
+    meter.finish()
+
+
+async def _finish(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter, call: Call) -> None:
+    """Let the held bytes go, or end a broken answer with an error instead of a false end."""
     await house.journal.durable(crossing.sequence)
-    if crossing.drains:
-        house.drains -= 1
-    broken = crossing.ending != "complete" and crossing.status < 300
-    if broken and not client.started:
+    if crossing.ending != "complete" and answer.status < 300:
         answer.abandon()
-        refusal = upstream_failed(UpstreamFailed(crossing.reason or "truncated", "", sent=True), crossing.destination)
-        raise Refused(refusal, crossing.request_id)
-    if broken:
-        answer.abandon()
-        text = f"The provider's answer broke off ({crossing.reason or crossing.ending}); what came before is booked."
-        await client.finish(crossing.dialect.error_event("upstream_cut", text, crossing.request_id))
+        reason = crossing.reason or str(crossing.ending)
+        refusal = upstream_failed(UpstreamFailed(reason, "", sent=True), crossing.destination)
+        if not client.started:
+            raise Refused(refusal, crossing.request_id)
+        operation = crossing.asked.operation
+        await client.finish(
+            crossing.dialect.error_event(refusal.code, refusal.message, crossing.request_id, operation=operation)
+        )
         return
-    client.head(lambda: reply_head(crossing, answer, call))
-    await client.finish(meter.close(call.billed_cost))
+    last = meter.close(None if call.billed_cost is None else NanoUsd(call.billed_cost))
+    if not client.started:
+        await client.start(answer.status, reply_head(crossing, answer, call, len(last)))
+    await client.finish(last)
     await answer.release()
 
 
@@ -177,3 +187,41 @@ def book(house: House, crossing: Crossing) -> Call:
     crossing.booked = True
     house.recorder.record(call)
     return call
+
+
+def _ended(house: House, crossing: Crossing, refusal: Refusal, reason: str) -> Refused:
+    """Book a call that has no answer to relay, and give what its client is told."""
+    crossing.reason, crossing.status = reason, refusal.status
+    book(house, crossing)
+    return Refused(refusal, crossing.request_id)
+
+
+def _unusable(answer: Answer, crossing: Crossing) -> Refusal | None:
+    """Say what keeps an answer from being relayed as it is."""
+    if answer.status in {401, 403}:
+        return upstream_auth(crossing.destination, answer.status)
+    if 300 <= answer.status < 400:
+        return bad_redirect(crossing.destination)
+    kind = next((value for name, value in answer.headers if name == b"content-type"), b"").lower()
+    if kind.startswith(b"text/event-stream") and crossing.asked.streamed:
+        return None
+    return None if b"json" in kind.partition(b";")[0] else bad_content_type(crossing.destination, answer.status)
+
+
+def _as_answered(asked: Asked, answer: Answer) -> Asked:
+    """Give the question as it was answered: errors, and servers that do not stream, answer in one piece."""
+    if not asked.streamed or (b"content-type", b"text/event-stream") in answer.headers:
+        return asked
+    kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
+    return asked if kind.lower().startswith(b"text/event-stream") else replace(asked, streamed=False)
+
+
+def _may_drain(house: House, crossing: Crossing) -> bool:
+    """Say whether an answer nobody waits for is still read to its usage: for a while, and not too many at once."""
+    settings, now = house.settings, time.perf_counter()
+    if crossing.draining_until is None:
+        if settings.on_client_gone == "stop" or house.drains >= settings.drains_max:
+            return False
+        house.drains += 1
+        crossing.draining_until = now + settings.drain_timeout_s
+    return now < crossing.draining_until

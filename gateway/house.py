@@ -7,6 +7,7 @@ from gateway.forward import Forwarder
 from gateway.journal.journal import Journal
 from gateway.journal.shipper import Shipper
 from gateway.ledger.entry import Ledger
+from gateway.metrics import Metrics
 from gateway.prices.book import PriceBook
 from gateway.record import Recorder
 from gateway.registry import Registry
@@ -29,11 +30,18 @@ class House:
     forwarder: Forwarder
     recorder: Recorder
     pepper: Secret
+    metrics: Metrics
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     in_flight: int = 0
     drains: int = 0
     draining: bool = False
+    registry_read: bool = False
+    ledger_problem: str | None = None
 
-    def refresh(self) -> None:
-        """Read new registry entries from the ledger; blocks, so run it off the event loop."""
-        self.registry.refresh(self.ledger)
+    def problem(self) -> str | None:
+        """Say why this process should get no new requests; None when it should."""
+        if self.draining:
+            return "The gateway is stopping."
+        if not self.registry_read:
+            return self.ledger_problem or "The keys have not been read from the ledger yet."
+        return self.journal.problem

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from gateway.crossing import Attempt, Crossing, Destination
 from gateway.errors import UpstreamFailed
@@ -39,6 +40,9 @@ async def _try(crossing: Crossing, destination: Destination, forwarder: Forwarde
     """Send the request to one target, once."""
     provider, dialect = destination.provider, crossing.dialect
     outgoing = dialect.outgoing(crossing.asked, destination.model, crossing.forwarded_headers)
+    # The provider's own records can then be held against ours, call by call.
+    named = (*outgoing.headers, (b"x-request-id", crossing.request_id.encode()))
+    outgoing = replace(outgoing, headers=named)
     secret = dialect.secret_header(provider.api_key.reveal()) if provider.api_key else None
     try:
         return await forwarder.send(provider, outgoing, secret)

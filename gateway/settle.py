@@ -1,6 +1,6 @@
 """Usage times price gives the entry: what is known is exact, what is not is bounded and marked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -21,8 +21,8 @@ def settle(crossing: Crossing, book: PriceBook) -> Call:
     reading = crossing.reading or Reading(usage=None)
     weighed = _weigh(crossing, reading, book)
     upstream_ms = None
-    if crossing.upstream_started:
-        upstream_ms = round(((crossing.upstream_ended or 0.0) - crossing.upstream_started) * 1000)
+    if crossing.upstream_ended is not None:
+        upstream_ms = round((crossing.upstream_ended - crossing.upstream_started) * 1000)
     first = crossing.first_chunk
     return Call(
         request_id=crossing.request_id,
@@ -155,7 +155,7 @@ def _estimated(crossing: Crossing, reading: Reading, book: PriceBook) -> _Weighe
     """Count what was seen of an answer whose usage never came; the bounds hold the provider's bill."""
     seen = reading.usage or Usage(input_tokens=_tokens(crossing.asked.input_bytes))
     output_tokens = max(seen.output_tokens, _tokens(reading.output_bytes))
-    usage = msgspec.structs.replace(seen, output_tokens=output_tokens)
+    usage = replace(seen, output_tokens=output_tokens)
     state: State = "estimated" if crossing.ending == "complete" else "uncertain"
     upper = crossing.cost_upper
     lines = _charges(crossing, usage, reading, book)
@@ -166,9 +166,7 @@ def _estimated(crossing: Crossing, reading: Reading, book: PriceBook) -> _Weighe
     return _Weighed(state, usage, lines, cost, "estimated", cost_lower=0, cost_upper=upper)
 
 
-def _charges(
-    crossing: Crossing, usage: Usage, reading: Reading, book: PriceBook
-) -> tuple[Charge, ...] | Unpriced:
+def _charges(crossing: Crossing, usage: Usage, reading: Reading, book: PriceBook) -> tuple[Charge, ...] | Unpriced:
     """Make the charge lines of an answer, those of other models inside it among them."""
     destination = crossing.destination
     tier = tier_of(reading.service_tier or crossing.asked.service_tier)

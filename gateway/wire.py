@@ -1,0 +1,120 @@
+"""A client's connection: uvicorn's, with the deadlines and bounds that keep slow or greedy peers from holding it."""
+
+import asyncio
+import time
+from typing import Any, ClassVar
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+HEAD_BYTES_MAX = 64 * 1024
+"""Twice what the guard takes: past it nothing is kept, before it the client gets a sentence."""
+
+GRACE_S = 10.0
+"""A request has this long to arrive, and longer only while it comes at BYTES_PER_S or faster (T47)."""
+
+BYTES_PER_S = 8 * 1024
+WRITE_STALL_S = 60.0
+"""A client that takes nothing of its answer for this long is taken to be gone (T35)."""
+
+CONNECTIONS_MAX = 4096
+CONNECTIONS_PER_PEER_MAX = 2048
+SWEEP_S = 1.0
+
+
+class Wire(HttpToolsProtocol):
+    """One connection. What the parser refuses is answered by uvicorn; what takes too long is closed by the sweep."""
+
+    open_wires: ClassVar[set["Wire"]] = set()
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        """Expect a first request."""
+        super().__init__(config=config, server_state=server_state, app_state=app_state)
+        self._since = time.monotonic()
+        self._received = 0
+        self._reading = True
+        self._in_head = True
+        self._stalled_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, unless there are too many."""
+        super().connection_made(transport)
+        self.open_wires.add(self)
+        if len(self.open_wires) > CONNECTIONS_MAX or self._of_peer() > CONNECTIONS_PER_PEER_MAX:
+            transport.write(_BUSY)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.open_wires.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, within bounds."""
+        self._received += len(data)
+        super().data_received(data)
+        if self._in_head and self._received > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Start a request's time."""
+        super().on_message_begin()
+        self._since, self._received = time.monotonic(), 0
+        self._reading = self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Let the application see whether its client is still there, without a task that waits for it."""
+        self._in_head = False
+        super().on_headers_complete()
+        self.scope["weighbridge.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
+
+    def on_message_complete(self) -> None:
+        """Stop the request's time: from here on the answer's own deadlines hold."""
+        self._reading = False
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Note since when the client takes nothing."""
+        self._stalled_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+        self._stalled_since = None
+        super().resume_writing()
+
+    def late(self, now: float) -> bool:
+        """Say whether the peer has had its time."""
+        if self._stalled_since is not None and now - self._stalled_since > WRITE_STALL_S:
+            return True
+        # Between requests uvicorn's own keep-alive timer holds.
+        if not self._reading or self.timeout_keep_alive_task is not None:
+            return False
+        return now - self._since > GRACE_S + self._received / BYTES_PER_S
+
+    def _of_peer(self) -> int:
+        peer = self.client[0] if self.client else None
+        if len(self.open_wires) <= CONNECTIONS_PER_PEER_MAX:
+            return 0
+        return sum(1 for wire in self.open_wires if wire.client and wire.client[0] == peer)
+
+
+async def sweep() -> None:
+    """Close what is late, once a second, for as long as the process runs: one timer instead of one a request."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        now = time.monotonic()
+        for wire in tuple(Wire.open_wires):
+            if wire.late(now) and not wire.transport.is_closing():
+                wire.transport.abort()
+
+
+def _plain(status: int, text: bytes, more: bytes = b"") -> bytes:
+    head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n" % (len(text), more)
+    return STATUS_LINE[status] + head + text
+
+
+_BUSY = _plain(503, b"Too many connections. Try again in a second.", b"retry-after: 1\r\n")
+_TOO_LARGE = _plain(431, b"The headers are too large.")
