@@ -98,17 +98,22 @@ def check_key(registry: Registry, new: NewKey, now: datetime) -> dict[str, str]:
         check_moment("expires_at", new.expires_at)
         if new.expires_at <= now:
             raise _no("expiry_past", "expires_at is in the past; a key must work for a while at least.")
-    for what, globs in (("models", new.models), ("initiatives", new.initiatives)):
-        if len(globs) > GLOBS_MAX or not all(value_fits(glob) for glob in globs):
-            raise _no("bad_value", f"{what} holds at most {GLOBS_MAX} patterns of 1 to 128 visible ASCII characters.")
-    for name in new.locked:
-        if dimension(name, {}) is None:
-            raise _no("bad_value", f'"{shown(name)}" cannot be locked: it is not the name of a tag.')
+    _check_scope(new)
     tags = check_tags(registry, new.tags)
     initiative = registry.initiative(tags["initiative"])[1] if "initiative" in tags else None
     if initiative is not None and not may_charge(new.initiatives, initiative.id):
         raise _no("tag_not_allowed", f"The key's own initiative {initiative.id} is not among those it may charge.")
     return tags
+
+
+def _check_scope(new: NewKey) -> None:
+    """Pass for patterns and locks that can ever match; raises Refused."""
+    for what, globs in (("models", new.models), ("initiatives", new.initiatives)):
+        if len(globs) > GLOBS_MAX or not all(value_fits(glob) for glob in globs):
+            raise _no("bad_value", f"{what} holds at most {GLOBS_MAX} patterns of 1 to 128 visible ASCII characters.")
+    for name in new.locked:
+        if dimension(name, {}) != name:
+            raise _no("bad_value", f'"{shown(name)}" cannot be locked: it is not the name of a dimension.')
 
 
 def check_new_team(registry: Registry, new: NewTeam) -> None:

@@ -1,0 +1,49 @@
+"""Spend rows as tables: totals, decimal dollars, and CSV that a spreadsheet takes as text."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from gateway.ledger.entry import SpendRow
+from policies.money import NanoUsd, to_usd
+
+MONEY = ("billed_cost", "estimated_cost")
+MEASURES = (
+    "calls", "billed_cost", "unknown_calls", "estimated_cost", "input_tokens", "output_tokens",
+    "cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_output_tokens",
+)  # fmt: skip
+"""A row's figures, in the order they are shown."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+"""What makes a spreadsheet run a cell instead of showing it (OWASP ASVS 5.0, 1.2.10, read 2026-11-25)."""
+
+
+def figures(row: SpendRow) -> dict[str, int | str]:
+    """Give a row's figures by name, money in dollars."""
+    return {
+        name: to_usd(NanoUsd(getattr(row, name))) if name in MONEY else int(getattr(row, name)) for name in MEASURES
+    }
+
+
+def added(rows: Iterable[SpendRow]) -> SpendRow:
+    """Give the sum of rows."""
+    sums = dict.fromkeys(MEASURES, 0)
+    for row in rows:
+        for name in MEASURES:
+            sums[name] += getattr(row, name)
+    return SpendRow(group=(), **sums)
+
+
+def as_csv(by: tuple[str, ...], rows: Iterable[SpendRow]) -> str:
+    """Give rows as CSV (RFC 4180), the dimensions first; no value in it is a formula (T57)."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow((*by, *MEASURES))
+    for row in rows:
+        table.writerow((*(plain(value or "") for value in row.group), *figures(row).values()))
+    return text.getvalue()
+
+
+def plain(value: str) -> str:
+    """Give a value that no spreadsheet runs: one that could be a formula gets a quote before it."""
+    return f"'{value}" if value.startswith(FORMULA) else value
