@@ -1,4 +1,4 @@
-"""One frozen Settings, read once from weighbridge.toml and the environment; unknown keys stop the start."""
+"""One frozen Settings: everything that can be set, as the rest of the gateway sees it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,6 +6,10 @@ from typing import Literal
 
 from gateway.providers.provider import DialectName
 from gateway.secret import Secret
+
+
+class BadSettings(Exception):
+    """The configuration cannot be used; the text says which file, which line and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class Provider:
     models: tuple[str, ...] = ("*",)
     priced_as: str = ""
     private_network: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # May hold secrets.
     retries: int = 2
     connections_max: int = 256
     connect_timeout_s: float = 5.0
@@ -57,7 +61,7 @@ class Settings:
     group_ms: int = 20
     segment_bytes: int = 64 * 2**20
     journal_retention_s: int = 7 * 86400
-    ledger_url: str = "sqlite"
+    ledger_url: str = field(default="sqlite", repr=False)  # May hold a password.
     unknown_initiative: Literal["allow", "flag", "deny"] = "allow"
     unknown_price: Literal["allow", "deny"] = "allow"
     locked_dimensions: tuple[str, ...] = ("team", "cost_centre")

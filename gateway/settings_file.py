@@ -5,309 +5,200 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 
 from gateway.egress import origin_of
 from gateway.providers.provider import DialectName
 from gateway.secret import Secret
+from gateway.settings import BadSettings as BadSettings
 from gateway.settings import Model, Provider, Settings
+from gateway.settings_check import check, check_ledger_url, check_models
+from gateway.settings_errors import explained
+from gateway.settings_lines import Keys, Place, lines_of
+from gateway.settings_names import KEYS, MAY_CHANGE
+from gateway.settings_schema import File, ProviderTable
+from gateway.settings_secrets import Secrets
 
 FILE_NAME = "weighbridge.toml"
-_PLACEHOLDER = re.compile(r"\$\{(file:)?([^}]+)\}")
 
+FILE_BYTES_MAX = 2**20
+"""Ten thousand models fit; a disk image named by mistake does not."""
 
-class BadSettings(Exception):
-    """The configuration cannot be used; the text says which file, which line and what to do."""
-
-
-class _Server(msgspec.Struct, forbid_unknown_fields=True):
-    host: str = "127.0.0.1"
-    port: int = 8080
-    pages_port: int = 8081
-    workers: int = 1
-    body_bytes_max: int = 32 * 2**20
-    answer_bytes_max: int = 64 * 2**20
-    inflight_max: int = 1000
-    drains_max: int = 256
-    on_client_gone: Literal["drain", "stop"] = "drain"
-    drain_timeout_s: float = 30.0
-    log_calls: bool = True
-
-
-class _Data(msgspec.Struct, forbid_unknown_fields=True):
-    dir: str = "weighbridge-data"
-
-
-class _Journal(msgspec.Struct, forbid_unknown_fields=True):
-    durability: Literal["process", "group", "strict"] = "group"
-    group_ms: int = 20
-    segment_bytes: int = 64 * 2**20
-    retention_s: int = 7 * 86400
-
-
-class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
-    url: str = "sqlite"
-
-
-class _Tags(msgspec.Struct, forbid_unknown_fields=True):
-    locked_dimensions: tuple[str, ...] = ("team", "cost_centre")
-    aliases: dict[str, str] = {}
-
-
-class _Initiatives(msgspec.Struct, forbid_unknown_fields=True):
-    unknown: Literal["allow", "flag", "deny"] = "allow"
-    pattern: str = r"[A-Z][A-Z0-9]+-\d+"
-
-
-class _Prices(msgspec.Struct, forbid_unknown_fields=True):
-    overrides: str | None = None
-    unknown: Literal["allow", "deny"] = "allow"
-
-
-class _Provider(msgspec.Struct, forbid_unknown_fields=True):
-    base_url: str
-    dialects: tuple[DialectName, ...] = ("openai",)
-    api_key: str | None = None
-    models: tuple[str, ...] = ("*",)
-    priced_as: str | None = None
-    private_network: bool = False
-    headers: dict[str, str] = {}
-    retries: int = 2
-    connections_max: int = 256
-    connect_timeout_s: float = 5.0
-    head_timeout_s: float = 600.0
-    idle_timeout_s: float = 120.0
-    total_timeout_s: float = 1800.0
-
-
-class _Model(msgspec.Struct, forbid_unknown_fields=True):
-    targets: tuple[str, ...]
-    aliases: tuple[str, ...] = ()
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    server: _Server = msgspec.field(default_factory=_Server)
-    data: _Data = msgspec.field(default_factory=_Data)
-    journal: _Journal = msgspec.field(default_factory=_Journal)
-    ledger: _Ledger = msgspec.field(default_factory=_Ledger)
-    tags: _Tags = msgspec.field(default_factory=_Tags)
-    initiatives: _Initiatives = msgspec.field(default_factory=_Initiatives)
-    prices: _Prices = msgspec.field(default_factory=_Prices)
-    providers: dict[str, _Provider] = {}
-    models: dict[str, _Model] = {}
-
-
-WELL_KNOWN = {
+WELL_KNOWN: Mapping[str, tuple[str, str, DialectName]] = {
     "openai": ("OPENAI_API_KEY", "https://api.openai.com", "openai"),
     "anthropic": ("ANTHROPIC_API_KEY", "https://api.anthropic.com", "anthropic"),
     "gemini": ("GEMINI_API_KEY", "https://generativelanguage.googleapis.com", "gemini"),
 }
-"""Providers that are set up from the environment when no file names any."""
+"""Providers that are set up from the environment when no file names any: variable, address, dialect."""
+
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "WEIGHBRIDGE_HOST": ("server", "host"),
+    "WEIGHBRIDGE_PORT": ("server", "port"),
+    "WEIGHBRIDGE_PAGES_PORT": ("server", "pages_port"),
+    "WEIGHBRIDGE_WORKERS": ("server", "workers"),
+    "WEIGHBRIDGE_DATA_DIR": ("data", "dir"),
+    "WEIGHBRIDGE_LEDGER_URL": ("ledger", "url"),
+}
+"""Settings that a variable of the environment can set; it wins over the file. Containers have no other way."""
 
 
-def read_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def read_settings(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = True
+) -> Settings:
     """Give the settings of `path`, of WEIGHBRIDGE_CONFIG, or of ./weighbridge.toml; defaults without a file.
 
+    Without `serving` the providers' secrets are left alone: who only reads the ledger need not have them.
     Raises BadSettings.
     """
     environ = os.environ if environ is None else environ
-    if path is None:
-        named = environ.get("WEIGHBRIDGE_CONFIG")
-        path = Path(named) if named else Path(FILE_NAME)
-        if not named and not path.exists():
-            return _settings(_File(), None, "", environ)
+    path = _chosen(path, environ)
+    text = _text(path) if path else ""
+    tree = _tree(path, text)
+    variables = _set_from(environ, tree)
+    place = Place(path, lines_of(text), variables)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} cannot be read: {error}. Check --config or WEIGHBRIDGE_CONFIG.") from error
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path} is not valid TOML: {error}.") from error
-    try:
-        file = msgspec.convert(tree, _File, strict=True)
+        file = msgspec.convert(tree, File, strict=True)
     except msgspec.ValidationError as error:
-        raise BadSettings(_located(path, text, str(error))) from error
-    return _settings(file, path, text, environ)
+        raise BadSettings(explained(str(error), tree, place)) from error
+    folder = path.parent if path else Path()
+    check(file, folder, place)
+    return _settings(file, path, place, Secrets(environ, folder, serving=serving))
 
 
-def _settings(file: _File, path: Path | None, text: str, environ: Mapping[str, str]) -> Settings:
-    """Resolve placeholders and references; check what a schema cannot."""
-    base = path.parent if path else Path()
-    where = _Where(path, text)
-    providers = tuple(_provider(name, raw, where, environ) for name, raw in file.providers.items())
-    providers = providers or _from_environment(environ)
-    models = tuple(Model(name, raw.targets, raw.aliases) for name, raw in file.models.items())
-    _check(file, providers, models, where)
-    data_dir = environ.get("WEIGHBRIDGE_DATA_DIR") or file.data.dir
-    server, journal = file.server, file.journal
+def reload_settings(current: Settings, environ: Mapping[str, str] | None = None) -> Settings:
+    """Give the settings as the file has them now, for a process that runs with `current`.
+
+    Raises BadSettings when they cannot be used, or when something changed that only a restart can bring about:
+    the old settings stay as they are, as a whole (fault F63).
+    """
+    new = read_settings(current.config_file, environ)
+    fixed = [name for name in KEYS if name not in MAY_CHANGE and getattr(new, name) != getattr(current, name)]
+    if fixed:
+        keys = ", ".join(KEYS[name] for name in fixed)
+        raise BadSettings(
+            f"{new.config_file or 'environment'}: {keys} changed, which needs a restart. "
+            "Nothing has been taken over: restart the gateway, or put the old value back."
+        )
+    return new
+
+
+def _chosen(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Give the file to read: the one that is named, or the one that is there, or none."""
+    if path is None and environ.get("WEIGHBRIDGE_CONFIG"):
+        path = Path(environ["WEIGHBRIDGE_CONFIG"])
+    if path is None:
+        return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
+    return path
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise BadSettings(f"{path}: there is no such file. Check --config or WEIGHBRIDGE_CONFIG.")
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadSettings(f"{path} cannot be read: {error.strerror}. Check --config or WEIGHBRIDGE_CONFIG.") from error
+    if len(raw) > FILE_BYTES_MAX:
+        raise BadSettings(f"{path} is longer than {FILE_BYTES_MAX} bytes. Is it the right file?")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadSettings(f"{path}:{line}: this is not UTF-8 text. Save the file as UTF-8.") from error
+
+
+def _tree(path: Path | None, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        found = re.search(r" \(at line (\d+), column \d+\)$", said)
+        line = int(found.group(1)) if found else text.rstrip("\n").count("\n") + 1
+        said = said[: found.start()] if found else said
+        raise BadSettings(f"{path}:{line}: this is not valid TOML: {said}.") from error
+    except RecursionError as error:
+        raise BadSettings(f"{path}: lists or tables are nested too deeply to be read.") from error
+
+
+def _set_from(environ: Mapping[str, str], tree: dict[str, Any]) -> dict[Keys, str]:
+    """Put what VARIABLES say into the tree; gives which variable set which key."""
+    used: dict[Keys, str] = {}
+    for name, keys in VARIABLES.items():
+        said = environ.get(name, "").strip()
+        table = tree.setdefault(keys[0], {})
+        if said and isinstance(table, dict):
+            # Digits are a number here as they would be in the file.
+            table[keys[1]] = int(said) if re.fullmatch(r"-?[0-9]{1,18}", said) else said
+            used[keys] = name
+    return used
+
+
+def _settings(file: File, path: Path | None, place: Place, secrets: Secrets) -> Settings:
+    """Resolve placeholders and references."""
+    providers = tuple(_provider(name, raw, place, secrets) for name, raw in file.providers.items())
+    providers = providers or _from_environment(secrets)
+    check_models(file.models, frozenset(provider.name for provider in providers), place)
+    journal, tags, overrides = file.journal, file.tags, file.prices.overrides
+    data_dir = Path(file.data.dir).expanduser()
+    by_variable = ("data", "dir") in place.variables
     return Settings(
-        data_dir=(base / Path(data_dir).expanduser()).resolve(),
-        **msgspec.structs.asdict(server),
+        data_dir=(data_dir if by_variable else secrets.folder / data_dir).resolve(),
+        **msgspec.structs.asdict(file.server),
         durability=journal.durability,
         group_ms=journal.group_ms,
         segment_bytes=journal.segment_bytes,
         journal_retention_s=journal.retention_s,
-        ledger_url=_expand(file.ledger.url, where.at("ledger", "url"), environ),
+        ledger_url=_ledger_url(file, place, secrets),
         unknown_initiative=file.initiatives.unknown,
         initiative_pattern=file.initiatives.pattern,
         unknown_price=file.prices.unknown,
-        price_overrides=(base / file.prices.overrides).resolve() if file.prices.overrides else None,
-        locked_dimensions=file.tags.locked_dimensions,
-        tag_aliases=file.tags.aliases,
+        price_overrides=(secrets.folder / Path(overrides).expanduser()).resolve() if overrides else None,
+        locked_dimensions=tags.locked_dimensions,
+        tag_aliases=tags.aliases,
         providers=providers,
-        models=models,
+        models=tuple(Model(name, raw.targets, raw.aliases) for name, raw in file.models.items()),
         config_file=path.resolve() if path else None,
     )
 
 
-class _Where:
-    """Names a place of the file for people."""
-
-    def __init__(self, path: Path | None, text: str) -> None:
-        """Keep the file's path and text."""
-        self.path, self.text = path, text
-
-    def at(self, *keys: str) -> str:
-        """Give "file:line [table] key"."""
-        line = line_of(self.text, keys)
-        return f"{self.path or 'environment'}:{line}: {'.'.join(keys)}"
-
-
-def _provider(name: str, raw: _Provider, where: _Where, environ: Mapping[str, str]) -> Provider:
+def _provider(name: str, raw: ProviderTable, place: Place, secrets: Secrets) -> Provider:
     """Make one provider; its key comes from the environment or a file, never from the text itself."""
-    place = where.at("providers", name, "api_key")
-    if raw.api_key and not _PLACEHOLDER.fullmatch(raw.api_key):
-        raise BadSettings(f'{place} holds a secret in clear. Write "${{NAME}}" or "${{file:/path}}" instead.')
+    at = ("providers", name)
     headers = {
-        key.lower(): _expand(value, where.at("providers", name, "headers"), environ)
+        key.lower(): secrets.expanded(value, place.at(*at, "headers", key)) if secrets.serving else ""
         for key, value in raw.headers.items()
     }
-    provider = Provider(
-        name=name,
-        base_url=raw.base_url,
-        dialects=raw.dialects,
-        api_key=Secret(_expand(raw.api_key, place, environ)) if raw.api_key else None,
-        models=raw.models,
+    key = secrets.key(raw.api_key, place.at(*at, "api_key")) if raw.api_key else None
+    settings = msgspec.structs.asdict(raw)
+    settings.update(
+        api_key=Secret(key) if key else None,
         priced_as=raw.priced_as or name,
-        private_network=raw.private_network,
         headers=tuple(headers.items()),
-        retries=raw.retries,
-        connections_max=raw.connections_max,
-        connect_timeout_s=raw.connect_timeout_s,
-        head_timeout_s=raw.head_timeout_s,
-        idle_timeout_s=raw.idle_timeout_s,
-        total_timeout_s=raw.total_timeout_s,
     )
+    provider = Provider(name=name, **settings)
     try:
         origin_of(provider)
     except ValueError as error:
-        raise BadSettings(f"{where.at('providers', name, 'base_url')}: {error}") from error
+        raise BadSettings(f"{place.at(*at, 'base_url')}: {error}.") from error
     return provider
 
 
-def _from_environment(environ: Mapping[str, str]) -> tuple[Provider, ...]:
-    """Set up the well-known providers whose keys the environment holds."""
+def _from_environment(secrets: Secrets) -> tuple[Provider, ...]:
+    """Set up the well-known providers whose keys the environment holds; a key of our own there is a client's."""
     found: list[Provider] = []
     for name, (variable, base_url, dialect) in WELL_KNOWN.items():
-        if environ.get(variable):
-            assert dialect in get_args(DialectName)
-            secret = Secret(environ[variable])
-            found.append(Provider(name, base_url, (dialect,), secret, priced_as=name))  # type: ignore[arg-type]
+        said = secrets.environ.get(variable, "").strip()
+        if said and not said.startswith(("wb_", "wba_")):
+            key = secrets.key(f"${{{variable}}}", "environment")
+            found.append(Provider(name, base_url, (dialect,), Secret(key) if key else None, priced_as=name))
     return tuple(found)
 
 
-def _check(file: _File, providers: tuple[Provider, ...], models: tuple[Model, ...], where: _Where) -> None:
-    """Refuse dangling references, names used twice and numbers that cannot work."""
-    known = {provider.name for provider in providers}
-    taken: dict[str, str] = {}
-    for model in models:
-        for target in model.targets or ("",):
-            provider_name, _, rest = target.partition("/")
-            if provider_name not in known or not rest:
-                names = ", ".join(sorted(known)) or "none are configured"
-                raise BadSettings(
-                    f'{where.at("models", model.name, "targets")}: "{target}" names no provider. '
-                    f'Write "provider/model" with one of: {names}.'
-                )
-        for name in (model.name, *model.aliases):
-            if name in taken:
-                raise BadSettings(f'{where.at("models", model.name)}: "{name}" is also a name of {taken[name]}.')
-            taken[name] = model.name
-    for key, least in (("workers", 1), ("body_bytes_max", 1024), ("inflight_max", 1), ("port", 0)):
-        if getattr(file.server, key) < least:
-            raise BadSettings(f"{where.at('server', key)} must be at least {least}.")
-    try:
-        re.compile(file.initiatives.pattern)
-    except re.error as error:
-        raise BadSettings(f"{where.at('initiatives', 'pattern')} is not a regular expression: {error}.") from error
-
-
-def _expand(value: str, place: str, environ: Mapping[str, str]) -> str:
-    """Replace ${NAME} and ${file:/path}."""
-
-    def one(match: re.Match[str]) -> str:
-        from_file, name = match.groups()
-        if from_file:
-            try:
-                return Path(name).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise BadSettings(f"{place}: the secret file {name} cannot be read: {error.strerror}.") from error
-        if name not in environ:
-            raise BadSettings(f"{place}: the environment variable {name} is not set. Set it before starting.")
-        return environ[name]
-
-    return _PLACEHOLDER.sub(one, value)
-
-
-def _located(path: Path, text: str, message: str) -> str:
-    """Turn msgspec's "... - at `$.server.port`" into file, line and words."""
-    said, _, place = message.partition(" - at `$")
-    keys = [key for key in re.split(r"[.\[\]`]+", place) if key and key != "..."]
-    unknown = re.search(r"unknown field `([^`]+)`", said)
-    if unknown:
-        keys.append(unknown.group(1))
-        said = f"there is no setting of this name; see docs/configuration.md ({said})"
-    return f"{path}:{line_of(text, tuple(keys))}: {'.'.join(keys)}: {said}."
-
-
-def line_of(text: str, keys: tuple[str, ...]) -> int:
-    """Give the line where `keys` are set, or that of the nearest table above them."""
-    table: tuple[str, ...] = ()
-    best, best_depth = 1, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
-            table = _key_path(header.group(1))
-            here = table
-        else:
-            key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-            if not key:
-                continue
-            here = table + _key_path(key.group(1))
-        depth = sum(1 for a, b in zip(here, keys, strict=False) if a == b)
-        if here == keys[: len(here)] and depth > best_depth:
-            best, best_depth = number, depth
-    return best
-
-
-def _key_path(dotted: str) -> tuple[str, ...]:
-    """Split a dotted TOML key, quotes respected."""
-    parts = re.findall(r"\"([^\"]*)\"|'([^']*)'|([^.\"'\s]+)", dotted)
-    return tuple(next(part for part in match if part) for match in parts if any(match))
-
-
-def described(settings: Settings) -> Mapping[str, Any]:
-    """Give the settings for the start-up line, secrets masked."""
-    return {
-        "config_file": str(settings.config_file) if settings.config_file else None,
-        "data_dir": str(settings.data_dir),
-        "listen": f"{settings.host}:{settings.port}",
-        "workers": settings.workers,
-        "durability": settings.durability,
-        "ledger": re.sub(r"//[^@/]*@", "//***@", settings.ledger_url),
-        "providers": [provider.name for provider in settings.providers],
-        "models": [model.name for model in settings.models],
-    }
+def _ledger_url(file: File, place: Place, secrets: Secrets) -> str:
+    where = place.at("ledger", "url")
+    url = secrets.expanded(file.ledger.url, where)
+    check_ledger_url(url, where)
+    return url
