@@ -119,13 +119,13 @@ def set_up(closing: Closing, without: set[str]) -> set[str]:
         done = subprocess.run(
             ["sh", f"tests/setup/{piece}.sh"], capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
-        words = (done.stdout + done.stderr).strip().splitlines() or [""]
-        print(f"{piece}: {words[-1]} ({time.monotonic() - started:.0f} s)", flush=True)
+        last = (done.stdout.strip().splitlines() or [""])[-1]
+        print(f"{piece}: {last} ({time.monotonic() - started:.0f} s)", flush=True)
         if done.returncode == NOT_TO_BE_HAD and not os.environ.get("CI"):
             cannot.add(piece)
-            closing.notes.append(f"{piece}: {words[-1]}")
+            closing.notes.append(f"{piece}: {last}")
         elif done.returncode:
-            print("\n".join(words[-20:]), flush=True)
+            print(done.stdout[-2000:] + done.stderr[-4000:], flush=True)
             closing.failed.append(f"tests/setup/{piece}.sh")
     return cannot
 
