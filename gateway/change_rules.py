@@ -219,6 +219,12 @@ def check_moment(what: str, moment: datetime) -> None:
         raise _no("bad_value", f"{what} needs a zone: write it like 2027-01-31T00:00:00Z.")
 
 
+def check_past(what: str, moment: datetime, now: datetime) -> None:
+    """Pass for a moment that has been; raises Refused. A change is in force at once, never later."""
+    if moment > now:
+        raise _no("bad_value", f"{what} is in the future; make the change when it is time.")
+
+
 def shown(text: str) -> str:
     """Give a caller's text fit for an answer: printable, short."""
     return "".join(c if c.isprintable() else "?" for c in text[:64])

@@ -17,6 +17,7 @@ from gateway.change_rules import (
     check_new_application,
     check_new_initiative,
     check_new_team,
+    check_past,
     check_team,
     check_text,
     shown,
@@ -180,6 +181,7 @@ class Changes:
                 raise Refused(Refusal("initiative_closed", f"{initiative_id} is closed already.", 409))
             if closed_at is not None:
                 check_moment("closed_at", closed_at)
+                check_past("closed_at", closed_at, now)
             return InitiativeClosed(id=initiative_id, by=by, closed_at=closed_at)
 
         return self._registry.initiatives[self._once("initiative", change, by, now)]

@@ -1,7 +1,7 @@
 """What the registry's entries say: who there is, what work there is, and each change to it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -26,7 +26,7 @@ class KeyCreated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """A key was given out. `digest` is its keyed hash in hex; the key itself is nowhere."""
 
     id: str
-    digest: str
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     last4: str
     by: By
     name: str = ""

@@ -141,7 +141,7 @@ class Registry:
         """Take one entry in; one that cannot be read is logged and passed, so that it stops nothing else."""
         try:
             change = DECODERS[entry.kind].decode(entry.body)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             log.warning("registry_entry_unread", extra={"entry_id": entry.id, "kind": entry.kind, "reason": str(error)})
             return
         if isinstance(change, SessionTagged):

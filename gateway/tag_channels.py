@@ -14,6 +14,10 @@ HEADER_BYTES_MAX = 8192
 """The W3C bound for baggage, kept for every tag header."""
 
 BAGGAGE_MEMBERS_MAX = 64
+
+LABELS_MAX = 64
+"""More do not fit into the one line they are kept in."""
+
 PROPERTY = b"helicone-property-"
 
 Aliases = Mapping[str, str]
@@ -109,10 +113,11 @@ def is_tag_header(name: bytes) -> bool:
 
 _MEMBER = re.compile(
     r"""[ \t]*(?P<key>[A-Za-z_*][A-Za-z0-9_.*-]*)[ \t]*
-        (?:=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\["\\])*)"|(?P<bare>[^",;]*)))?
-        (?:[ \t]*;[^",]*)*[ \t]*(?:,|$)""",
+        (?:=(?:[ \t]*"(?P<quoted>(?:[^"\\]|\\["\\])*)"[ \t]*|(?P<bare>[^",;]*)))?
+        (?:;[^",;]*)*(?:,|\Z)""",
     re.VERBOSE,
 )
+"""One member with its parameters. No two parts of it can take the same character: what fails, fails at once."""
 
 
 def _structured(text: str, offer: Offer) -> None:
@@ -175,7 +180,7 @@ def _read_baggage(text: str, offer: Offer, aliases: Aliases) -> None:
 def _label(text: str, offer: Offer) -> None:
     """Keep a bare tag, if it is a short word."""
     label = text.strip()
-    if re.fullmatch(r"[!-+\--~]{1,64}", label) and label not in offer.labels:
+    if len(offer.labels) < LABELS_MAX and re.fullmatch(r"[!-+\--~]{1,64}", label) and label not in offer.labels:
         offer.labels.append(label)
 
 

@@ -134,14 +134,18 @@ def _offers(
 
 
 def initiative_in(branch: str, pattern: str, registry: Registry) -> str | None:
-    """Give the initiative a branch name holds: as written, or in other case where the registry knows it."""
-    for found in re.finditer(pattern, branch):
-        return found.group(1) if found.re.groups else found.group(0)
-    for found in re.finditer(pattern, branch, re.IGNORECASE):
-        name = found.group(1) if found.re.groups else found.group(0)
+    """Give the initiative a branch name holds: one the registry knows, in any case, or else the first as written."""
+    exact = _found(pattern, branch, 0)
+    for name in (*exact, *_found(pattern, branch, re.IGNORECASE)):
         if registry.initiative(name)[1] is not None:
             return name
-    return None
+    return exact[0] if exact else None
+
+
+def _found(pattern: str, branch: str, flags: int) -> list[str]:
+    """Give what the pattern finds: its first group, or all of it when it has none."""
+    every = (found.group(1) if found.re.groups else found.group(0) for found in re.finditer(pattern, branch, flags))
+    return [name for name in every if name]
 
 
 def _defaults(registry: Registry, principal: Principal) -> dict[Source, dict[str, str]]:
