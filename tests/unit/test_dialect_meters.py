@@ -1,49 +1,15 @@
 """Meters hold against a provider that lies, stops or shouts; the stream the client sees is never harmed."""
 
-import json
-
 import pytest
 
 from gateway.providers.anthropic import ANTHROPIC
 from gateway.providers.gemini import GEMINI
 from gateway.providers.openai import OPENAI
-from gateway.providers.provider import Asked, Dialect, Meter, Operation
-from gateway.providers.sse import PICTURES, TEXT
-from gateway.providers.whole import BODY_BYTES_MAX
+from gateway.providers.provider import Dialect, Operation
 from policies.money import NanoUsd
 from policies.usage import Usage
+from tests.fakes.metering import DONE, GOOD, data, meter, said, used, whole
 
-DONE = b"data: [DONE]\n\n"
-
-
-def meter(dialect: Dialect, operation: Operation = "chat", *, streamed: bool = True, wants_usage: bool = True) -> Meter:
-    return dialect.meter(
-        Asked(dialect=dialect.name, operation=operation, model="m", body={}, streamed=streamed, wants_usage=wants_usage)
-    )
-
-
-def data(value: object) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
-
-
-def said(text: str, finish: str | None = None) -> bytes:
-    return data(
-        {"id": "c", "model": "gpt", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
-    )
-
-
-def used(usage: object) -> bytes:
-    return data({"id": "c", "model": "gpt", "choices": [], "usage": usage})
-
-
-def whole(dialect: Dialect, value: object, operation: Operation = "chat") -> Meter:
-    read = meter(dialect, operation, streamed=False)
-    assert read.feed(json.dumps(value).encode()) == b""
-    read.finish()
-    return read
-
-
-GOOD = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 LIES: list[tuple[object, Usage | None]] = [
     ({**GOOD, "prompt_tokens": -1}, None),
     ({**GOOD, "completion_tokens": -5}, None),
@@ -282,68 +248,6 @@ def test_t51_sse_inside_model_text_is_text(text: str) -> None:
     answer.feed(said("", "stop") + used(GOOD) + DONE)
     assert answer.reading().usage == Usage(10, 5)
     assert answer.reading().output_bytes == len(text.encode())
-
-
-def test_t54_f19_a_line_that_does_not_end_is_given_up_and_memory_stays_bounded() -> None:
-    for size in (1024, 2**20):
-        answer = meter(OPENAI)
-        fed = 0
-        while not answer.ended:
-            assert answer.feed(b"x" * size) == b""
-            fed += size
-        assert fed <= TEXT.line + size
-        answer.finish()
-        assert answer.ending() == "too_large"
-        assert answer.close(None) == b""
-
-
-def test_t54_f19_an_event_that_does_not_end_is_given_up() -> None:
-    answer = meter(OPENAI)
-    line = b": " + b"x" * 1000 + b"\n"
-    fed = 0
-    while not answer.ended:
-        assert answer.feed(line) == b""
-        fed += len(line)
-    assert TEXT.event < fed <= TEXT.event + len(line)
-    assert answer.ending() == "too_large"
-
-
-def test_t54_the_longest_line_that_fits_passes_and_the_next_does_not() -> None:
-    for over, ending in ((0, "truncated"), (1, "too_large")):
-        event = said("")
-        event = event.replace(b'"content": ""', b'"content": "' + b"x" * (TEXT.line + over - len(event) + 2) + b'"')
-        for cuts in ([event], [event[:-1], event[-1:]], [event[:100], event[100:]]):
-            answer = meter(OPENAI)
-            out = b"".join(map(answer.feed, cuts))
-            assert out == (b"" if over else event)
-            assert answer.ending() == ending
-
-
-def test_a_picture_in_one_line_passes_where_pictures_are_sent() -> None:
-    part = {"inlineData": {"mimeType": "image/png", "data": "A" * (2 * TEXT.line)}}
-    event = data({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})
-    assert len(event) < PICTURES.line
-    answer = meter(GEMINI, "generate_content")
-    assert answer.feed(event) + answer.close(None) == event
-    assert answer.ending() == "complete"
-
-
-def test_t54_comments_without_end_pass_and_keep_nothing() -> None:
-    answer = meter(OPENAI)
-    for _ in range(1000):
-        assert answer.feed(b": keep-alive\n\n") == b": keep-alive\n\n"
-
-
-def test_a_whole_answer_past_its_bound_is_given_up() -> None:
-    answer = meter(OPENAI, streamed=False)
-    piece = b" " * 2**24
-    for _ in range(BODY_BYTES_MAX // len(piece)):
-        answer.feed(piece)
-    assert not answer.ended
-    answer.feed(b"x")
-    answer.finish()
-    assert answer.ending() == "too_large"
-    assert answer.close(None) == b""
 
 
 def test_a_whole_answer_reaches_the_client_as_it_came() -> None:
