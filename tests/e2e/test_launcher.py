@@ -143,7 +143,17 @@ def test_a_start_without_a_network_says_that_only_this_one_needs_it(fresh: Check
     code, out, err = fresh.run()
     assert (code, out) == (1, "")
     assert "dns error" in err
-    assert "Only the first start needs one" in err
+    assert "No package index could be reached. Only the first start" in err
+
+
+def test_an_environment_is_kept_when_newer_requirements_cannot_be_fetched(ready: Checkout) -> None:
+    (ready.root / "requirements.txt").write_text("one==2\n")
+    ready.extra["FAKE_WORDS"] = "error sending request"
+    assert ready.run()[0] == 1
+    ready.installs()
+    del ready.extra["FAKE_WORDS"]
+    assert ready.run("x")[:2] == (0, "<x>")
+    assert told(ready.installs()) == [BASE[1]]
 
 
 def test_a_failed_install_shows_its_last_words_and_the_next_start_begins_anew(fresh: Checkout) -> None:
