@@ -176,10 +176,10 @@ def test_a_person_is_in_no_tag_but_by_pseudonym(name: str) -> None:
             assert dimension_ not in found.tags or is_pseudonym(found.tags[dimension_])
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(sorted(SESSION_HEADERS)), st.binary(max_size=60)), max_size=5),
-    st.none() | st.text(max_size=60),
-)
+SESSIONS = st.lists(st.tuples(st.sampled_from(sorted(SESSION_HEADERS)), st.binary(max_size=60)), max_size=5)
+
+
+@given(SESSIONS, st.none() | st.text(max_size=60))
 def test_a_session_id_is_short_and_visible_or_none(headers, user) -> None:
     found = session_of(tuple(headers), user)
     assert found is None or (0 < len(found) <= 128 and found.isascii() and found.isprintable())
