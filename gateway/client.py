@@ -1,6 +1,6 @@
 """The client's side of one request: what it sent, and how its answer goes back; no rule lives here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,9 @@ from gateway.errors import ClientGone, Refused
 from gateway.providers.provider import Dialect, Operation
 from policies.refusal import Refusal
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 

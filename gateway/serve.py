@@ -47,13 +47,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._house = house
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Take no more requests; a second signal ends what is still under way (F58)."""
         again, self._house.draining = self._house.draining, True
         if again:
             for task in tuple(self.server_state.tasks):
                 task.cancel()
-        super().handle_exit(signal.SIGTERM if sig == signal.SIGINT else sig, frame)
+        # Not uvicorn's own way, which raises the signal again at the end: a well-ended process exits with 0.
+        self.should_exit = True
 
 
 async def serve(settings: Settings, house: House, app: Ingress, sock: socket.socket) -> None:

@@ -28,9 +28,15 @@ class Wire(HttpToolsProtocol):
 
     open_wires: ClassVar[set["Wire"]] = set()
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         """Expect a first request."""
-        super().__init__(config=config, server_state=server_state, app_state=app_state)
+        super().__init__(config, server_state, app_state, _loop)
         self._since = time.monotonic()
         self._received = 0
         self._reading = True

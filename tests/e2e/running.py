@@ -120,7 +120,12 @@ class RunningGateway:
             except OSError:
                 return False
 
-        until(answers, "the gateway is ready", READY_S)
+        try:
+            until(answers, "the gateway is ready", READY_S)
+        except AssertionError as error:
+            if self.process is not None:
+                self.kill()
+            raise AssertionError(f"{error}\n{self.said()}") from None
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
         """Stop it well; gives the exit code."""
