@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tests.needs import Piece  # noqa: E402
 
 STATIC = (
-    ("ruff", ("ruff", "check", ".")),
+    ("ruff", ("ruff", "check", "--output-format", "concise", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
     ("mypy", ("mypy",)),
     ("import-linter", ("lint-imports", "--no-cache")),

@@ -1,4 +1,4 @@
-"""A piece that is missing skips a test, and fails it where it had to be there; and what the test command makes of words."""
+"""A missing piece skips a test, or fails it where it had to be there; and what the test command makes of words."""
 
 from pathlib import Path
 
