@@ -71,8 +71,7 @@ class Planner:
         """Give the models of a provider's price list that a pattern takes, in order of name."""
         known = self._priced.get((priced_as, pattern))
         if known is None:
-            names = {price.model for price in self._book.rows() if price.provider_name == priced_as}
-            known = tuple(sorted(name for name in names if fnmatchcase(name, pattern)))
+            known = tuple(name for name in self._book.models(priced_as) if fnmatchcase(name, pattern))
             self._priced[priced_as, pattern] = known
         return known
 

@@ -150,6 +150,6 @@ def _known(registry: Registry, book: PriceBook, settings: Settings) -> Callable[
     names = frozenset(name for model in settings.models for name in (model.name, *model.aliases))
 
     def known(label: str, value: str) -> bool:
-        return value in registry.teams if label == "team" else value in names or book.names(value)
+        return value in registry.teams if label == "team" else value in names or book.knows(value)
 
     return known

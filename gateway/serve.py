@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings, house: House, app: Ingress, sock: socket.socket) -> None:
     """Serve on `sock` until a signal; on return every call has ended and is booked."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=Wire,
         ws="none",
         lifespan="off",

@@ -34,6 +34,7 @@ class PriceBook:
             written = "".join(one.version for one in self.overrides)
             self.version += f"+{sha256(written.encode()).hexdigest()[:HASH_DIGITS]}"
         self._found: dict[tuple[str, str], Dated] = {}
+        self._names: frozenset[str] | None = None
 
     def find(self, provider: str, model: str, at: datetime) -> Price | None:
         """Give the price that holds at an instant; None where none is known, which is not zero."""
@@ -53,6 +54,18 @@ class PriceBook:
             if one.provider_name == provider_name and fnmatchcase(model, one.model):
                 rows += _applied(one, model, listed)
         return (*rows, *listed)
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """Give the names a provider's models have here, in order."""
+        provider_name = provider_of(provider)
+        own = {one.model for one in self.overrides if one.provider_name == provider_name and not _is_glob(one.model)}
+        return tuple(sorted(own | set(self.snapshot.names_after(provider_name, ""))))
+
+    def knows(self, model: str) -> bool:
+        """Say whether any provider's list has a model of this name."""
+        if self._names is None:
+            self._names = frozenset(name for _, name in self.snapshot.names()) | {one.model for one in self.overrides}
+        return model in self._names
 
     def rows(self) -> Iterator[Price]:
         """Give every row of every model that is named somewhere, those of one model newest first."""
@@ -86,8 +99,9 @@ def read_book(overrides: Path | None, snapshot: Path = SNAPSHOT) -> PriceBook:
     for one in own:
         if one.kept is not None and not _lists(bundled, one):
             raise BadSettings(
-                f"{overrides.with_name(one.source)}: no model of {one.provider_name} in the price list is called {one.model}, so there is "
-                "nothing to take a discount on. `weighbridge price list` shows the names; or give rates instead."
+                f"{overrides.with_name(one.source)}: no model of {one.provider_name} in the price list is called "
+                f"{one.model}, so there is nothing to take a discount on. Give rates instead, or a name that "
+                "`weighbridge price list` shows."
             )
     return PriceBook(bundled, own)
 

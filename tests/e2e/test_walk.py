@@ -39,7 +39,8 @@ class MockProvider:
 def providers(port: int, extra: str = "") -> str:
     """Give the TOML of three providers at one mock, each priced as the real one."""
     return "\n".join(
-        f'[providers.{name}]\nbase_url = "http://127.0.0.1:{port}"\ndialects = ["{name}"]\nprivate_network = true\n{extra}'
+        f'[providers.{name}]\nbase_url = "http://127.0.0.1:{port}"\n'
+        f'dialects = ["{name}"]\nprivate_network = true\n{extra}'
         for name in ("openai", "anthropic", "gemini")
     )
 
