@@ -70,6 +70,7 @@ class RunningGateway:
     server: str = ""
     more: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    module: str = "gateway.serve"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -99,7 +100,7 @@ class RunningGateway:
         assert self.process is None
         run = "from gateway.supervise import Supervisor; from gateway.settings_file import read_settings; import sys; "
         run += "from pathlib import Path; sys.exit(Supervisor(read_settings(Path(sys.argv[1]))).run())"
-        command = [sys.executable, "-m", "gateway.serve", "--config", str(self.config)]
+        command = [sys.executable, "-m", self.module, "--config", str(self.config)]
         if self.workers > 1:
             command = [sys.executable, "-c", run, str(self.config)]
         with self.log.open("ab") as log:
@@ -212,6 +213,17 @@ class RunningGateway:
                 found += [one.entry for one in placed]
                 after = placed[-1].position
         return found
+
+    def call(self, request_id: str, within_s: float = 10.0) -> Call:
+        """Give the one call of a request once the ledger has it."""
+
+        def found() -> list[Call]:
+            with self.ledger() as book:
+                return [placed.entry.call() for placed in book.find(request_id) if placed.entry.kind == "call"]
+
+        calls: list[Call] = until(found, f"{request_id} in the ledger", within_s)
+        assert len(calls) == 1, calls
+        return calls[0]
 
     def calls(self, count: int, within_s: float = 10.0) -> list[Call]:
         """Give the calls (not attempts) once the ledger holds `count` of them."""

@@ -1,48 +1,15 @@
 """A request's way from the socket to the ledger, in whole processes: real gateway, scripted provider with a bill."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import ROOT, RunningGateway, until
+from tests.e2e.running import RunningGateway
+from tests.fakes.mock import MODELS, MockProvider, chat, providers
 from tests.fakes.provider_spec import note
-
-MODELS = {"chat": "gpt-4o-mini", "messages": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
-
-
-class MockProvider:
-    """The mock provider in its own process."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.fakes.provider", *arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def bill(self) -> list[dict[str, object]]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/bill") as answer:
-            rows: list[dict[str, object]] = json.load(answer)
-            return rows
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-def providers(port: int, extra: str = "") -> str:
-    """Give the TOML of three providers at one mock, each priced as the real one."""
-    return "\n".join(
-        f'[providers.{name}]\nbase_url = "http://127.0.0.1:{port}"\n'
-        f'dialects = ["{name}"]\nprivate_network = true\n{extra}'
-        for name in ("openai", "anthropic", "gemini")
-    )
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +31,6 @@ def key(gateway: RunningGateway) -> str:
     return gateway.key(team="search", name="walk")
 
 
-def chat(text: str, **more: object) -> dict[str, object]:
-    return {"model": MODELS["chat"], "messages": [{"role": "user", "content": text}], **more}
-
-
-def call_of(gateway: RunningGateway, request_id: str):
-    """Give the ledger's call of one request."""
-
-    def found():
-        with gateway.ledger() as book:
-            return [placed.entry.call() for placed in book.find(request_id) if placed.entry.kind == "call"]
-
-    return until(found, f"{request_id} in the ledger")[0]
-
-
 def test_a_whole_answer_is_the_providers_and_its_tokens_and_money_are_in_the_ledger(
     gateway: RunningGateway, key: str, mock: MockProvider
 ) -> None:
@@ -88,7 +41,7 @@ def test_a_whole_answer_is_the_providers_and_its_tokens_and_money_are_in_the_led
     assert reply.status == 200
     usage = reply.json()["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (100, 40)
-    call = call_of(gateway, reply.headers["x-request-id"])
+    call = gateway.call(reply.headers["x-request-id"])
     assert call.state == "settled"
     assert call.usage.input_tokens == 100
     assert call.usage.cache_read_input_tokens == 60
@@ -118,7 +71,7 @@ def test_a_stream_carries_its_cost_where_its_client_asked_for_usage(
     if wants_usage:
         assert with_usage[0]["usage"]["cost"] == 0.0000045
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    assert call_of(gateway, reply.headers["x-request-id"]).billed_cost == 10 * 150 + 5 * 600
+    assert gateway.call(reply.headers["x-request-id"]).billed_cost == 10 * 150 + 5 * 600
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -135,7 +88,7 @@ def test_every_dialect_is_metered_whole_and_streamed(
         body = {"contents": [{"role": "user", "parts": [{"text": asked}]}]}
         reply = gateway.post(f"/v1beta/models/{MODELS['gemini']}:{verb}", body, key)
     assert reply.status == 200, reply.body
-    call = call_of(gateway, reply.headers["x-request-id"])
+    call = gateway.call(reply.headers["x-request-id"])
     assert (call.state, call.streamed, call.provider_name) == ("settled", streamed, dialect)
     assert (call.usage.input_tokens, call.usage.output_tokens) == (30, 12)
     assert call.billed_cost is not None
@@ -172,7 +125,7 @@ def test_an_unknown_price_is_booked_as_unknown_and_never_as_nothing(gateway: Run
     assert reply.status == 200
     assert "x-weighbridge-cost" not in reply.headers
     assert reply.headers["x-weighbridge-cost-source"] == "unknown"
-    call = call_of(gateway, reply.headers["x-request-id"])
+    call = gateway.call(reply.headers["x-request-id"])
     assert (call.state, call.billed_cost, call.usage.input_tokens) == ("settled", None, 9)
     assert "price_unknown" in call.flags
 
@@ -197,7 +150,7 @@ def test_a_providers_failure_is_told_booked_and_retried_where_that_is_safe(
 ) -> None:
     reply = gateway.post("/v1/chat/completions", chat(note(fault=fault)), key)
     assert reply.status == status
-    call = call_of(gateway, reply.headers["x-request-id"])
+    call = gateway.call(reply.headers["x-request-id"])
     assert call.state == state
     assert call.attempt == attempts
     if state == "uncertain":
@@ -216,7 +169,7 @@ def test_a_stream_that_breaks_ends_in_an_error_and_is_booked_with_bounds(
     assert reply.status == 200
     assert b"[DONE]" not in reply.body
     assert b'"error"' in reply.body.splitlines()[-2]
-    call = call_of(gateway, reply.headers["x-request-id"])
+    call = gateway.call(reply.headers["x-request-id"])
     assert call.state == "uncertain"
     billed = next(row for row in mock.bill() if row["request_id"] == call.request_id)
     owed = billed["input_tokens"] * 150 + billed["output_tokens"] * 600
