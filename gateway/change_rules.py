@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.errors import Refused
+from gateway.keys import CALLER_PREFIX, MANAGEMENT_PREFIX
 from gateway.records import CALLER_ROLES, InitiativeKind, Role
 from gateway.registry import Registry
 from gateway.tag_channels import Offer
@@ -19,6 +20,9 @@ GLOBS_MAX = 64
 """Patterns a key carries; each is tried for each call."""
 
 ALIASES_MAX = 32
+
+KEYS = (CALLER_PREFIX, MANAGEMENT_PREFIX, "sk-", "AIza")
+"""How our keys and those of providers begin."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _INITIATIVE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -226,7 +230,9 @@ def check_past(what: str, moment: datetime, now: datetime) -> None:
 
 
 def shown(text: str) -> str:
-    """Give a caller's text fit for an answer: printable, short."""
+    """Give a caller's text fit for an answer: printable, short, and no key that was pasted in the wrong place."""
+    if text.startswith(KEYS):
+        return "***"
     return "".join(c if c.isprintable() else "?" for c in text[:64])
 
 

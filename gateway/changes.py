@@ -101,7 +101,7 @@ class Changes:
             check_text("reason", reason)
             known = self._registry.keys.get(key_id)
             if known is None:
-                raise _unknown("key", key_id)
+                raise _unknown("key")
             if known.revoked_at is not None:
                 raise Refused(Refusal("key_already_revoked", f"The key {key_id} was revoked before.", 409))
             return KeyRevoked(id=key_id, by=by, reason=reason)
@@ -237,7 +237,7 @@ class Changes:
         """Give an initiative by its id; raises Refused (404)."""
         known = self._registry.initiatives.get(initiative_id)
         if known is None:
-            raise _unknown("initiative", initiative_id)
+            raise _unknown("initiative")
         return known
 
     def _once(self, kind: ChangeKind, change: Callable[[], RegistryChange], by: By, now: datetime) -> str:
@@ -290,5 +290,6 @@ def _fresh(prefix: str) -> str:
     return prefix + new_request_id().removeprefix("req_")
 
 
-def _unknown(what: str, said: str) -> Refused:
-    return Refused(Refusal(f"{what}_unknown", f"There is no {what} {shown(said)}.", 404))
+def _unknown(what: str) -> Refused:
+    # What was asked for is not repeated: some paste a key where its id belongs.
+    return Refused(Refusal(f"{what}_unknown", f"There is no such {what}. List those there are.", 404))

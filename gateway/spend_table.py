@@ -4,8 +4,15 @@ import csv
 import io
 from collections.abc import Iterable
 
-from gateway.ledger.entry import SpendRow
+from gateway.ledger.entry import DIMENSIONS, SpendRow
 from policies.money import NanoUsd, to_usd
+
+OFFERED = tuple(name for name in DIMENSIONS if name != "person")
+"""What spend is grouped and filtered by. A mirror, not a monitor: nobody's spend is shown to others by person."""
+
+BY_MAX = 4
+SPOKEN = {"model": "request_model", "provider": "provider_name", "key": "key_id"}
+"""Short words for dimensions."""
 
 MONEY = ("billed_cost", "estimated_cost")
 MEASURES = (

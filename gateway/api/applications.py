@@ -58,5 +58,5 @@ def get_application(application_id: str, caller: Annotated[Caller, Depends(Allow
     """Tell what one application is."""
     known = caller.house.registry.applications.get(application_id)
     if known is None or not caller.sees_team(known.team):
-        raise not_found("application", application_id)
+        raise not_found("application")
     return ApplicationOut.model_validate(known)

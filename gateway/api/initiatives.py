@@ -92,7 +92,7 @@ def get_initiative(initiative_id: str, caller: Annotated[Caller, Depends(Allow("
     """Tell what one initiative is, by its id or another of its names."""
     known = caller.house.registry.initiative(initiative_id)[1]
     if known is None or not _sees(caller, known):
-        raise not_found("initiative", initiative_id)
+        raise not_found("initiative")
     return InitiativeOut.model_validate(known)
 
 

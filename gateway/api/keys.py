@@ -100,5 +100,5 @@ def revoke_key(
 def _seen(caller: Caller, key_id: str) -> Principal:
     known = caller.house.registry.keys.get(key_id)
     if known is None or not caller.sees_team(known.team):
-        raise not_found("key", key_id)
+        raise not_found("key")
     return known

@@ -148,6 +148,9 @@ def check_permissions(routes: Iterable[BaseRoute]) -> None:
         permission_of(route)
 
 
-def not_found(what: str, said: str) -> Refused:
-    """Give the same no for what is not there and for what is not the caller's to see."""
-    return Refused(Refusal(f"{what}_unknown", f"There is no {what} {said[:64]!a} that this key can see.", 404))
+def not_found(what: str) -> Refused:
+    """Give the same no for what is not there and for what is not the caller's to see (T20).
+
+    What was asked for is not repeated: some paste a key where its id belongs.
+    """
+    return Refused(Refusal(f"{what}_unknown", f"There is no such {what} that this key can see.", 404))

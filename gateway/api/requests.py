@@ -101,7 +101,7 @@ def get_request(request_id: str, caller: Annotated[Caller, Depends(Allow("calls:
     """Explain a request, by our request id or the provider's response id."""
     found = _found(caller.house.ledger, request_id) if _ID.fullmatch(request_id) else None
     if found is None or not _sees(caller, found.call):
-        raise not_found("request", request_id)
+        raise not_found("request")
     return _told(found, own=found.call.key_id == caller.principal.key_id)
 
 

@@ -9,22 +9,15 @@ from pydantic import Field
 from gateway.api.permissions import Allow, Caller, not_found
 from gateway.api.shapes import PAGE_MAX, Asked, Moment, Text, Told, place
 from gateway.errors import Refused
-from gateway.ledger.entry import DIMENSIONS, SpendQuery, SpendRow
-from gateway.spend_table import MEASURES, added, as_csv, figures
+from gateway.ledger.entry import SpendQuery, SpendRow
+from gateway.spend_table import BY_MAX, MEASURES, OFFERED, SPOKEN, added, as_csv, figures
 from policies.refusal import Refusal
 from policies.tags import value_fits
 
 router = APIRouter(prefix="/api/v1", tags=["spend"])
 
-OFFERED = tuple(name for name in DIMENSIONS if name != "person")
-"""A mirror, not a monitor: nobody's spend is shown to others by person."""
-
 WITHIN_SHARE = frozenset(OFFERED) - {"key_id"}
 """To a lead a key is a colleague; to a member it is always the own one."""
-
-BY_MAX = 4
-SPOKEN = {"model": "request_model", "provider": "provider_name", "key": "key_id"}
-"""Short words for dimensions."""
 
 
 class SpendAsked(Asked):
@@ -135,10 +128,10 @@ def _share(caller: Caller, where: dict[str, str]) -> dict[str, str]:
     if caller.principal.role == "lead" and caller.team is not None:
         share = {"team": caller.team}
         if "key_id" in where and where["key_id"] != caller.principal.key_id:
-            raise not_found("key_id", where["key_id"])
+            raise not_found("key")
     for name, value in share.items():
         if where.get(name, value) != value:
-            raise not_found(name, where[name])
+            raise not_found(name.removesuffix("_id"))
     return share
 
 

@@ -53,5 +53,5 @@ def get_team(team_id: str, caller: Annotated[Caller, Depends(Allow("registry:rea
     """Tell what one team is."""
     known = caller.house.registry.teams.get(team_id)
     if known is None or not caller.sees_team(team_id):
-        raise not_found("team", team_id)
+        raise not_found("team")
     return TeamOut.model_validate(known)

@@ -1,0 +1,59 @@
+"""The management API in process, over a real book, with a key of each role and two teams to keep apart."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.api.app import make_api
+from gateway.ledger.open import open_ledger
+from gateway.records import Role
+from tests.fakes.front import NOW, FakeFront
+
+ROLES: tuple[Role, ...] = ("admin", "finops", "auditor", "lead", "member", "service")
+
+
+class Api:
+    """Speaks to the API as a key of some role. The house has the teams search and ads, both with callers."""
+
+    def __init__(self, front: FakeFront, client: httpx.AsyncClient) -> None:
+        self.front = front
+        self.client = client
+        front.team("search", "ads")
+        front.initiative("PROJ-1", team="search", aliases=("old-1",))
+        front.initiative("ADS-1", team="ads")
+        front.initiative("OPEN-1")
+        front.application("shop", team="search")
+        front.application("banner", team="ads")
+        self.keys: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+        for role in ROLES:
+            self._make(role, role, None if role in {"admin", "finops", "auditor"} else "search")
+        self._make("other", "member", "ads")
+
+    def _make(self, name: str, role: Role, team: str | None) -> None:
+        principal, key = self.front.key(role, team=team, name=name)
+        self.keys[name], self.ids[name] = key, principal.key_id
+
+    async def ask(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {**({"authorization": f"Bearer {self.keys[who]}"} if who else {}), **more.pop("headers", {})}
+        return await self.client.request(method, f"/api/v1{path}", headers=headers, **more)
+
+    async def get(self, who: str | None, path: str, **params: object) -> httpx.Response:
+        return await self.ask(who, "GET", path, params=params)
+
+    async def post(self, who: str | None, path: str, body: object = None, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask(who, "POST", path, headers=named, **({"json": body} if body is not None else {}))
+
+
+@asynccontextmanager
+async def api_over(data_dir: Path) -> AsyncIterator[Api]:
+    ledger = open_ledger("sqlite", data_dir)
+    front = FakeFront(ledger)
+    transport = httpx.ASGITransport(make_api(front, lambda: NOW))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+        yield Api(front, client)
+    ledger.close()
