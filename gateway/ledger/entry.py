@@ -1,5 +1,6 @@
 """What a row of the book is: one envelope for every kind of evidence, and the call in full."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -138,9 +139,10 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A sum over calls and attempts: half-open period, grouped by dimensions, filtered by exact values.
+    """A sum over calls and attempts by `occurred_at`: half-open period, grouped by dimensions, filtered by values.
 
-    `by` and the keys of `where` come from `DIMENSIONS`; "day" cuts days in UTC.
+    `by` and the keys of `where` come from `DIMENSIONS`; "day" cuts days in UTC. A row without a value for a
+    dimension of `by` is in the group None; no filter finds it.
     """
 
     since: datetime
@@ -150,7 +152,11 @@ class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One group's totals. `billed_cost` sums what is known; `unknown_calls` counts calls whose cost is not."""
+    """One group's totals. Attempts bring their money and tokens; only entries of kind `call` count in `calls`.
+
+    `billed_cost` sums what is known, `estimated_cost` the part of it that we counted ourselves. `unknown_calls`
+    counts calls and attempts whose cost is not known, so it may be above `calls`.
+    """
 
     group: tuple[str | None, ...]
     calls: int
@@ -172,7 +178,11 @@ DIMENSIONS = (
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the book is whole: every body matches its hash and every link its chain."""
+    """Whether the book is whole: every body matches its hash, every link its chain, every figure its body.
+
+    `head` is the hash of the last link; noted outside, it proves later that nothing before it was changed.
+    `first_bad` is the first position that is wrong, or after which entries are missing.
+    """
 
     entries: int
     intact: bool
@@ -182,34 +192,55 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Protocol):
-    """The port every engine stands behind. Calls block: run them off the event loop."""
+    """The port every engine stands behind. Calls block: run them off the event loop. Any thread may call.
+
+    Each raises LedgerDown (`gateway.ledger.errors`) when the store is away; nothing is half done then.
+    """
 
     def append(self, entries: tuple[Entry, ...]) -> Appended:
-        """Add entries in one transaction, durable on return; a known id changes nothing."""
+        """Add entries in one transaction, durable on return; a known id changes nothing.
+
+        The same id with the same kind, source, `corrects` and body is a duplicate, with another a conflict.
+        Raises Unstorable, and stores nothing, when an entry can never be stored.
+        """
         ...
 
     def entries(self, *, after: int = 0, kinds: tuple[str, ...] = (), limit: int = 1000) -> tuple[Placed, ...]:
-        """Give entries in order of position, those after `after`, of these kinds (all when empty)."""
+        """Give entries in order of position, those after `after`, of these kinds (all when empty).
+
+        Whoever goes on from the last position seen misses none, whatever commits meanwhile.
+        """
         ...
 
     def find(self, request_id: str) -> tuple[Placed, ...]:
-        """Give every entry that tells of one request, oldest first."""
+        """Give every entry whose body names this `request_id`, oldest first."""
+        ...
+
+    def find_response(self, response_id: str) -> tuple[Placed, ...]:
+        """Give the calls and attempts that a provider answered under this id, oldest first."""
         ...
 
     def spend(self, query: SpendQuery) -> tuple[SpendRow, ...]:
-        """Sum calls and attempts; groups in order of cost, largest first."""
+        """Sum calls and attempts; groups in order of cost, largest first, then by name. Raises UnknownDimension."""
         ...
 
     def conflicts(self) -> tuple[Entry, ...]:
         """Give entries that arrived under a known id with another body: kept for a person, never dropped."""
         ...
 
-    def verify(self) -> Verification:
-        """Read the whole book and recompute every hash."""
+    def verify(self, progress: Callable[[int], None] | None = None, *, anchor: str | None = None) -> Verification:
+        """Read the whole book and recompute every hash, telling `progress` how many entries are done.
+
+        `anchor` is a head noted earlier; a book in which it is not found is not intact.
+        """
         ...
 
     def remove(self, source: str) -> int:
         """Take out every entry of a source that is allowed to go (only "demo"); gives their number."""
+        ...
+
+    def ping(self) -> None:
+        """Do nothing when the store answers; raises LedgerDown when it does not. Cheap enough for /readyz."""
         ...
 
     def close(self) -> None:

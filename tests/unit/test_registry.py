@@ -105,7 +105,7 @@ def test_what_an_earlier_entry_excludes_has_no_effect_and_is_told(late: tuple[st
 
 
 def test_an_entry_that_cannot_be_read_stops_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    bad = [b'{"op":"created","id":"x"}', b'{"op":"melted","id":"x"}', b"[]", b'{"id":', b'{"op":"created","id":7}']
+    bad = [b'{"op":"created","id":"x"}', b'{"op":"melted","id":"x"}', b"{}", b'{"op":"created","id":7}']
     ledger = MemoryLedger()
     plain = entry("x", "team", TeamCreated(id="search", by=BY))
     for number, body in enumerate(bad):
