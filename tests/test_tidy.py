@@ -1,6 +1,8 @@
 """The house is tidy: what no linter says, said of every file, and of each rule that it finds what it is for."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,17 @@ def files(*tops: str) -> Iterator[Path]:
     for top in tops:
         for folder, folders, names in os.walk(ROOT / top):
             folders[:] = sorted(f for f in folders if f not in LEFT_BEHIND and (f == ".ci" or not f.startswith(".")))
-            yield from (Path(folder) / name for name in sorted(names))
+            yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+
+
+def committed() -> Iterator[Path]:
+    """Every file that git knows; without git, every file."""
+    if shutil.which("git") is None:
+        return files("")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        return files("")
+    return (path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file())
 
 
 def named(path: Path) -> str:
@@ -46,7 +58,7 @@ def test_every_file_keeps(rule: Rule) -> None:
 
 
 def test_nothing_is_committed_that_must_not_be() -> None:
-    readable = [(named(path), path.read_text("utf-8")) for path in files("") if path.suffix not in PICTURES]
+    readable = [(named(path), path.read_text("utf-8")) for path in committed() if path.suffix not in PICTURES]
     wrong = told((path, nothing_stands_here_that_must_not(text)) for path, text in readable)
     assert not wrong, f"\n{wrong}"
 
