@@ -1,12 +1,16 @@
 """A house as the registry and the API see it: real parts over a ledger in memory, at a time that stands still."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from gateway.change_rules import NewApplication, NewInitiative, NewKey, NewTeam
 from gateway.changes import Changes
+from gateway.errors import Refused
+from gateway.identify import authenticate
 from gateway.ledger.entry import Call, Entry, Ledger
 from gateway.records import By, Principal, Role
 from gateway.registry import Registry
@@ -83,3 +87,23 @@ class FakeFront:
 def entry(entry_id: str, kind: str, body: object, at: datetime = NOW, source: str = "gateway") -> Entry:
     raw = msgspec.Raw(msgspec.json.encode(body))
     return Entry(id=entry_id, kind=kind, occurred_at=at, recorded_at=at, source=source, body=raw)
+
+
+def code(change: Callable[[], object]) -> tuple[str, int]:
+    """Give the code and status that `change` is refused with, in words fit for people."""
+    with pytest.raises(Refused) as refused:
+        change()
+    assert refused.value.refusal.message.isprintable()
+    assert len(refused.value.refusal.message) < 300
+    return refused.value.refusal.code, refused.value.refusal.status
+
+
+def elsewhere(front: FakeFront) -> FakeFront:
+    """Give another process that has read the book so far."""
+    other = FakeFront(front.ledger)
+    other.registry.refresh(front.ledger)
+    return other
+
+
+def opened(front: FakeFront, key: str) -> Principal:
+    return authenticate(front.registry, [(b"x-api-key", key.encode())], PEPPER, NOW)

@@ -13,7 +13,7 @@ from gateway.records import Principal, SessionTagged
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.tags import IDENTITY, Tagged, initiative_in, may_charge, resolve
-from policies.tags import CLIENT_SOURCES, DEFAULT_SOURCES, DIMENSIONS, Chosen, Source, choose, dimension, value_fits
+from policies.tags import CLIENT_SOURCES, DEFAULT_SOURCES, Source, value_fits
 from tests.fakes.front import BY, NOW, PEPPER, SETTINGS, FakeFront, entry
 
 LOOSE = replace(SETTINGS, locked_dimensions=())
@@ -308,38 +308,6 @@ def test_words_of_the_house_go_before_the_usual_ones() -> None:
     assert "initiative" not in found.tags
 
 
-@pytest.mark.parametrize(
-    ("said", "name"),
-    [
-        ("epic", "initiative"),
-        (" Epic ", "initiative"),
-        ("Cost-Center", "cost_centre"),
-        ("user.id", "customer"),
-        ("my-thing", "my_thing"),
-        ("labels", None),
-        ("day", None),
-        ("session_id", None),
-        ("9lives", None),
-        ("", None),
-        ("x" * 64, "x" * 64),
-        ("x" * 65, None),
-        ("caf\xe9", None),
-        ("a b", None),
-    ],
-)
-def test_a_dimension_has_one_name(said: str, name: str | None) -> None:
-    assert dimension(said, {}) == name
-
-
-@pytest.mark.parametrize(
-    ("value", "fits"),
-    [("a", True), ("a b", True), ("x" * 128, True), ("x" * 129, False), ("", False), (" a", False), ("a ", False),
-     ("a\n", False), ("a\tb", False), ("a\x00b", False), ("\x7f", False), ("caf\xe9", False), ("~", True), ("!", True)],
-)  # fmt: skip
-def test_a_value_is_visible_ascii(value: str, fits: bool) -> None:
-    assert value_fits(value) is fits
-
-
 def test_nothing_is_said_and_nothing_is_made_up() -> None:
     made = front()
     principal, _ = made.key(team="search")
@@ -389,19 +357,6 @@ def test_the_memory_of_what_was_worked_out_has_an_end() -> None:
     assert len(made.registry.memo.over(SETTINGS)) <= REMEMBERED_MAX + 1
 
 
-def test_a_lock_beats_every_channel_and_the_defaults_fill_what_is_left() -> None:
-    chosen = choose(
-        {"header": {"a": "h", "b": "h"}, "branch": {"c": "br", "a": "br"}},
-        frozenset(("a",)),
-        {"key_default": {"a": "k"}, "app_default": {"a": "d", "d": "d"}},
-    )
-    assert chosen == Chosen(
-        {"a": "k", "d": "d", "c": "br", "b": "h"},
-        {"a": "locked_key", "d": "app_default", "c": "branch", "b": "header"},
-        ("locked:a",),
-    )
-
-
 def test_an_entry_of_a_session_from_the_past_does_not_undo_what_came_later() -> None:
     made = FakeFront()
     later, earlier = (SessionTagged(session_id="s", key_id="k", initiative=name) for name in ("PROJ-2", "PROJ-1"))
@@ -411,7 +366,3 @@ def test_an_entry_of_a_session_from_the_past_does_not_undo_what_came_later() -> 
     registry = Registry(PEPPER)
     registry.refresh(made.ledger)
     assert registry.session_initiative("k", "s") == "PROJ-2"
-
-
-def test_every_dimension_is_a_name_that_fits() -> None:
-    assert {dimension(name, {}) for name in DIMENSIONS} == DIMENSIONS
