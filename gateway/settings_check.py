@@ -120,7 +120,7 @@ def _provider(name: str, provider: ProviderTable, place: Place) -> None:
 
 def _ledger(url: str, place: Place) -> None:
     where = place.at("ledger", "url")
-    if url == "sqlite" or has_placeholder(url):
+    if has_placeholder(url):
         return  # What a placeholder brings is looked at where it is filled in.
     check_ledger_url(url, where)
     in_file = ("ledger", "url") not in place.variables
@@ -132,11 +132,12 @@ def check_ledger_url(url: str, where: str) -> None:
     """Raise BadSettings, never showing the address, for one that no engine answers to."""
     try:
         parts = urlsplit(url)
-        known = url == "sqlite" or (parts.scheme in {"postgres", "postgresql"} and bool(parts.netloc or parts.query))
     except ValueError:
-        known = False
-    if not known:
-        raise BadSettings(f'{where} must be "sqlite" or start with postgresql://.')
+        parts = urlsplit("")
+    file = parts.scheme == "sqlite" and parts.path.startswith("/") and not parts.netloc
+    server = parts.scheme in {"postgres", "postgresql"} and bool(parts.netloc or parts.query)
+    if url != "sqlite" and not file and not server:
+        raise BadSettings(f'{where} must be "sqlite", or start with sqlite:/ or postgresql://.')
 
 
 def _tags(file: File, place: Place) -> None:

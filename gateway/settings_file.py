@@ -33,6 +33,9 @@ WELL_KNOWN: Mapping[str, tuple[str, str, DialectName]] = {
 }
 """Providers that are set up from the environment when no file names any: variable, address, dialect."""
 
+LOCAL_MODEL = "WEIGHBRIDGE_LOCAL_MODEL_URL"
+"""Where `weighbridge up --with-local-model` has started a model; it is then a provider beside those that are named."""
+
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "WEIGHBRIDGE_HOST": ("server", "host"),
     "WEIGHBRIDGE_PORT": ("server", "port"),
@@ -139,7 +142,7 @@ def _set_from(environ: Mapping[str, str], tree: dict[str, Any]) -> dict[Keys, st
 def _settings(file: File, path: Path | None, place: Place, secrets: Secrets) -> Settings:
     """Resolve placeholders and references."""
     providers = tuple(_provider(name, raw, place, secrets) for name, raw in file.providers.items())
-    providers = providers or _from_environment(secrets)
+    providers = (providers or _from_environment(secrets)) + _local_model(secrets.environ, file)
     check_models(file.models, frozenset(provider.name for provider in providers), place)
     journal, tags, overrides = file.journal, file.tags, file.prices.overrides
     data_dir = Path(file.data.dir).expanduser()
@@ -195,6 +198,16 @@ def _from_environment(secrets: Secrets) -> tuple[Provider, ...]:
             key = secrets.key(f"${{{variable}}}", "environment")
             found.append(Provider(name, base_url, (dialect,), Secret(key) if key else None, priced_as=name))
     return tuple(found)
+
+
+def _local_model(environ: Mapping[str, str], file: File) -> tuple[Provider, ...]:
+    """Give the model that runs beside the gateway, if one does and the file names none of its own as "local"."""
+    url = environ.get(LOCAL_MODEL)
+    if not url or "local" in file.providers:
+        return ()
+    return (
+        Provider("local", url, ("openai", "anthropic"), models=("smollm2",), priced_as="local", private_network=True),
+    )
 
 
 def _ledger_url(file: File, place: Place, secrets: Secrets) -> str:

@@ -71,7 +71,9 @@ class Journal(msgspec.Struct, forbid_unknown_fields=True):
 class Ledger(msgspec.Struct, forbid_unknown_fields=True):
     """The book."""
 
-    url: Annotated[Text, Meta(description='"sqlite" for a file in the data folder, or "postgresql://...".')] = "sqlite"
+    url: Annotated[
+        Text, Meta(description='"sqlite" for a file in the data folder, "sqlite:/path", or "postgresql://...".')
+    ] = "sqlite"
 
 
 class Tags(msgspec.Struct, forbid_unknown_fields=True):

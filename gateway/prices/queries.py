@@ -45,7 +45,7 @@ def show_price(book: PriceBook, provider: str, model: str, at: datetime) -> tupl
     """Give every row of a model, the one that holds at `at` first, then the others as they would be asked."""
     rows = tuple(price for _, price in book.dated(provider, model))
     held = book.find(provider, model, at)
-    return rows if held is None else (held, *(price for price in rows if price is not held))
+    return rows if held is None else (held, *(price for price in rows if price != held))
 
 
 def diff_books(old: PriceBook, new: PriceBook) -> tuple[PriceChange, ...]:

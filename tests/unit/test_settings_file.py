@@ -160,7 +160,9 @@ BAD: list[tuple[str, int, str]] = [
     ('[tags]\nlocked_dimensions = ["team", "day"]\n', 2, '"day" is no dimension'),
     ('[tags.aliases]\nsquad = "team"\nwork = "state"\n', 3, '"state" is no dimension'),
     ('[tags.aliases]\n"Squad" = "team"\n', 2, "must be small letters"),
-    ('[ledger]\nurl = "mysql://x/y"\n', 2, 'must be "sqlite" or start with postgresql://'),
+    ('[ledger]\nurl = "mysql://x/y"\n', 2, 'must be "sqlite", or start with sqlite:/ or postgresql://'),
+    ('[ledger]\nurl = "sqlite:book"\n', 2, 'must be "sqlite", or'),
+    ('[ledger]\nurl = "postgresql://[x"\n', 2, 'must be "sqlite", or'),
     ('[initiatives]\npattern = "("\n', 2, "is not a regular expression"),
     # Secrets.
     ('[providers.a]\nbase_url = "https://a"\napi_key = "sk-123"\n', 3, "holds a secret in clear"),
