@@ -1,6 +1,5 @@
 """Plans the targets of a request, passes the gates, and bounds what the request may cost."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -8,12 +7,13 @@ from gateway.crossing import Destination
 from gateway.errors import Refused
 from gateway.identify import Principal
 from gateway.prices.book import PriceBook
+from gateway.providers.outside import brings_more, runs_tools
 from gateway.providers.provider import Asked
 from gateway.settings import Settings
 from policies.gates import first_refusal
 from policies.gates.ask import Ask
 from policies.money import NanoUsd
-from policies.pricing import tier_of, worst_cost
+from policies.pricing import Price, tier_of, worst_cost
 from policies.refusal import Refusal
 from policies.routing import Route, Serves, Target, Unroutable, plan
 
@@ -22,14 +22,6 @@ PLANS_MAX = 4096
 
 HIDDEN_INPUT_TOKENS = 4096
 """What a provider may add to a prompt on its own: tool and format instructions, message framing."""
-
-UNBOUNDED_INPUT = (b'_url"', b'"url"', b'file_id"', b'file_uri"', b'fileUri"', b'"previous_response_id"',
-                   b'"conversation"', b'"prompt":{', b'cachedContent"', b'"container"')  # fmt: skip
-"""Marks of input that is not in the body itself, so that the body's bytes do not bound its tokens."""
-
-UNBOUNDED_TOOLS = (b"web_search", b"google_search", b"googleSearch", b"file_search", b"code_interpreter",
-                   b"code_execution", b"web_fetch", b"computer_use", b"image_generation", b'"mcp')  # fmt: skip
-"""Marks of tools that a provider runs and bills by itself, as often as the model likes."""
 
 
 class Planner:
@@ -100,28 +92,26 @@ class Planner:
 
 def cost_upper(asked: Asked, destinations: tuple[Destination, ...]) -> NanoUsd | None:
     """Bound what the request may cost at the dearest of its targets; None where nothing bounds it."""
+    if asked.operation == "count_tokens":
+        return NanoUsd(0)
+    if runs_tools(asked.body):
+        return None
+    beyond = asked.operation != "embeddings" and brings_more(asked.body)
     dearest = 0
     for destination in destinations:
-        bound = _bound_at(asked, destination)
+        bound = _bound_at(asked, destination.price, beyond=beyond)
         if bound is None:
             return None
         dearest = max(dearest, bound)
     return NanoUsd(dearest)
 
 
-def _bound_at(asked: Asked, destination: Destination) -> NanoUsd | None:
-    """Bound the cost at one target: bytes bound tokens, the output limit bounds the output."""
-    price = destination.price
-    if asked.operation == "count_tokens":
-        return NanoUsd(0)
-    if price is None or _any_in(asked.body, ("tools", "web_search_options", "plugins"), UNBOUNDED_TOOLS):
+def _bound_at(asked: Asked, price: Price | None, *, beyond: bool) -> NanoUsd | None:
+    """Bound the cost at one target: bytes bound tokens, or the context window does; the limit bounds the output."""
+    if price is None:
         return None
-    input_max: int | None = asked.input_bytes + HIDDEN_INPUT_TOKENS
-    if _any_in(asked.body, tuple(asked.body), UNBOUNDED_INPUT):
-        input_max = price.max_input_tokens
-    output_max = asked.max_output_tokens or price.max_output_tokens
-    if asked.operation == "embeddings":
-        output_max = 0
+    input_max = price.max_input_tokens if beyond else asked.input_bytes + HIDDEN_INPUT_TOKENS
+    output_max = 0 if asked.operation == "embeddings" else asked.max_output_tokens or price.max_output_tokens
     if input_max is None or output_max is None:
         return None
     return worst_cost(
@@ -130,15 +120,3 @@ def _bound_at(asked: Asked, destination: Destination) -> NanoUsd | None:
         output_tokens_max=output_max * asked.choices,
         tier=tier_of(asked.service_tier),
     )
-
-
-def _any_in(body: Mapping[str, bytes | memoryview], keys: tuple[str, ...], marks: tuple[bytes, ...]) -> bool:
-    """Say whether any mark stands in any of these fields of the body, or is the name of one."""
-    for key in keys:
-        raw = body.get(key)
-        if raw is None:
-            continue
-        text = b'"' + key.encode() + b'":' + bytes(raw)
-        if any(mark in text for mark in marks):
-            return True
-    return False

@@ -123,6 +123,7 @@ async def _flush(house: House) -> None:
     """Write the calls' log lines, off the loop: whoever reads them may be slow."""
     while True:
         await asyncio.sleep(FLUSH_S)
+        house.recorder.publish()
         if house.recorder.waiting:
             await asyncio.to_thread(house.recorder.flush, sys.stdout)
 

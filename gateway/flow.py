@@ -183,9 +183,10 @@ def book(house: House, crossing: Crossing) -> Call:
     absorbed = tuple(
         entry_of_attempt(number, attempt, crossing, now) for number, attempt in enumerate(crossing.attempts)
     )
-    crossing.sequence = house.journal.end(crossing.request_id, entry_of(call, crossing, now), absorbed)
+    entry = entry_of(call, crossing, now)
+    crossing.sequence = house.journal.end(crossing.request_id, entry, absorbed)
     crossing.booked = True
-    house.recorder.record(call)
+    house.recorder.record(call, entry.body)
     return call
 
 

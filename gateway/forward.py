@@ -34,7 +34,13 @@ class Forwarder:
         self._tls = tls
         self._pools: dict[str, _Pool] = {}
 
-    async def send(self, provider: Provider, outgoing: Outgoing, secret: tuple[bytes, bytes] | None) -> Answer:
+    async def send(
+        self,
+        provider: Provider,
+        outgoing: Outgoing,
+        secret: tuple[bytes, bytes] | None,
+        request_id: bytes | None = None,
+    ) -> Answer:
         """Send one request and give its answer as soon as the head is there, whatever its status; follow nothing.
 
         Raises UpstreamFailed: sent=False promises that the provider cannot have the whole request.
@@ -42,7 +48,7 @@ class Forwarder:
         pool = self._pools.get(provider.name)
         if pool is None or pool.provider is not provider:
             pool = self._open_pool(provider)
-        head = pool.head(outgoing, secret)
+        head = pool.head(outgoing, secret, request_id)
         connection = pool.rested() or await pool.connection()
         return await connection.ask(head, outgoing.body, bodiless=outgoing.method == "HEAD")
 
@@ -106,7 +112,7 @@ class _Pool:
         self._fixed_names = frozenset(name for name, _ in headers)
         self._fixed = ((b"host", origin.authority.encode("ascii")), *headers)
 
-    def head(self, outgoing: Outgoing, secret: tuple[bytes, bytes] | None) -> bytes:
+    def head(self, outgoing: Outgoing, secret: tuple[bytes, bytes] | None, request_id: bytes | None = None) -> bytes:
         """Write a request's head; the provider's own headers win over the request's."""
         target = joined(self._origin.path, outgoing.path)
         if not _TARGET.fullmatch(target) or "/." in target:
@@ -118,6 +124,8 @@ class _Pool:
             assert name not in _FRAMING, "a dialect leaves the framing alone"
             if name not in self._fixed_names:
                 lines.append(name + b": " + value)
+        if request_id is not None:
+            lines.append(b"x-request-id: " + request_id)
         if secret is not None:
             lines.append(secret[0] + b": " + secret[1])
         if outgoing.body or outgoing.method not in ("GET", "HEAD"):

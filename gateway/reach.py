@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import replace
 
 from gateway.crossing import Attempt, Crossing, Destination
 from gateway.errors import UpstreamFailed
@@ -40,12 +39,10 @@ async def _try(crossing: Crossing, destination: Destination, forwarder: Forwarde
     """Send the request to one target, once."""
     provider, dialect = destination.provider, crossing.dialect
     outgoing = dialect.outgoing(crossing.asked, destination.model, crossing.forwarded_headers)
-    # The provider's own records can then be held against ours, call by call.
-    named = (*outgoing.headers, (b"x-request-id", crossing.request_id.encode()))
-    outgoing = replace(outgoing, headers=named)
     secret = dialect.secret_header(provider.api_key.reveal()) if provider.api_key else None
     try:
-        return await forwarder.send(provider, outgoing, secret)
+        # With our id in them a provider's own records can be held against ours, call by call.
+        return await forwarder.send(provider, outgoing, secret, crossing.request_id.encode())
     except UpstreamFailed as failed:
         return failed
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.ledger.entry import Call
 
@@ -19,31 +19,6 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 TOKEN_TYPES = ("input", "output", "cache_read_input", "cache_creation_input", "reasoning_output")
 
 Labels = tuple[str, str, str, str]
-
-
-class Line(msgspec.Struct, omit_defaults=True):
-    """One call in the log: never a key, a prompt or an answer."""
-
-    event: str
-    request_id: str
-    state: str
-    status: int
-    operation: str
-    provider_name: str
-    request_model: str
-    duration_ms: int
-    streamed: bool = False
-    reason: str | None = None
-    team: str | None = None
-    initiative: str | None = None
-    application: str | None = None
-    key_id: str = ""
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    billed_cost: int | None = None
-    cost_source: str = "computed"
-    attempt: int = 0
-    flags: tuple[str, ...] = ()
 
 
 class Recorder:
@@ -66,28 +41,22 @@ class Recorder:
         self._bound: dict[Labels, _Bound] = {}
         self._lines: deque[bytes] = deque()
 
-    def record(self, call: Call) -> None:
-        """Count one call and keep its line."""
+    def record(self, call: Call, body: msgspec.Raw) -> None:
+        """Count one call and keep its line; `body` is the call as it was journaled."""
         labels = self._labels(call)
         bound = self._bound.get(labels)
         if bound is None:
             bound = self._bound[labels] = self._bind(labels)
-        bound.calls.inc()
         bound.seconds.observe(call.duration_ms / 1000)
-        if call.billed_cost is None:
-            bound.unknown.inc()
-        elif call.billed_cost:
-            # Prometheus counts in floats: good for trends and alerts. Money is added up in the ledger only.
-            bound.cost.inc(call.billed_cost / 10**9)
-        usage = call.usage
-        if usage is not None:
-            counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens,
-                      usage.cache_creation_input_tokens, usage.reasoning_output_tokens)  # fmt: skip
-            for child, count in zip(bound.tokens, counts, strict=True):
-                if count:
-                    child.inc(count)
+        bound.count(call)
         if self._log_calls:
-            self._keep(_encode(_line(call)))
+            # Never a key, a prompt or an answer: an entry holds none.
+            self._keep(b'{"event":"call_settled",' + memoryview(body)[1:])
+
+    def publish(self) -> None:
+        """Show what was counted since the last time: one look at each label set instead of one at each call."""
+        for bound in self._bound.values():
+            bound.publish()
 
     def refused(self, code: str, request_id: str, path: str) -> None:
         """Count a request that was refused before it was admitted."""
@@ -126,51 +95,43 @@ class Recorder:
 
     def _bind(self, labels: Labels) -> "_Bound":
         tokens = tuple(self._tokens.labels(*labels[:3], kind) for kind in TOKEN_TYPES)
-        seconds = self._seconds.labels(labels[1])
-        return _Bound(self._calls.labels(*labels), self._cost.labels(*labels), self._unknown.labels(*labels),
-                      tokens, seconds)  # fmt: skip
+        shown = (self._calls.labels(*labels), self._cost.labels(*labels), self._unknown.labels(*labels), *tokens)
+        return _Bound(shown, self._seconds.labels(labels[1]))
 
 
-class _Bound(msgspec.Struct, frozen=True):
-    """Metrics of one label set, found once: finding them costs three times what counting does."""
+class _Bound:
+    """What one label set counted and has not shown yet: whole numbers, money in nano-dollars."""
 
-    calls: Counter
-    cost: Counter
-    unknown: Counter
-    tokens: tuple[Counter, ...]
-    seconds: Histogram
+    __slots__ = ("_counts", "_shown", "seconds")
 
+    def __init__(self, shown: tuple[Counter, ...], seconds: Histogram) -> None:
+        """Begin at zero; `shown` are the counters in the order of `_counts`."""
+        self.seconds = seconds
+        self._shown = shown
+        self._counts = [0] * len(shown)
 
-def gauges(registry: CollectorRegistry, readings: dict[str, tuple[str, Callable[[], float]]]) -> None:
-    """Register figures that are read when the page is asked for: name -> (help, reader)."""
-    for name, (text, read) in readings.items():
-        Gauge(f"weighbridge_{name}", text, registry=registry).set_function(read)
+    def count(self, call: Call) -> None:
+        """Count one call."""
+        counts, usage = self._counts, call.usage
+        counts[0] += 1
+        if call.billed_cost is None:
+            counts[2] += 1
+        else:
+            counts[1] += call.billed_cost
+        if usage is not None:
+            counts[3] += usage.input_tokens
+            counts[4] += usage.output_tokens
+            counts[5] += usage.cache_read_input_tokens
+            counts[6] += usage.cache_creation_input_tokens
+            counts[7] += usage.reasoning_output_tokens
 
-
-def _line(call: Call) -> Line:
-    usage, tags = call.usage, call.tags
-    return Line(
-        event="call_settled",
-        request_id=call.request_id,
-        state=call.state,
-        status=call.status,
-        operation=call.operation,
-        provider_name=call.provider_name,
-        request_model=call.request_model,
-        duration_ms=call.duration_ms,
-        streamed=call.streamed,
-        reason=call.reason,
-        team=tags.get("team"),
-        initiative=tags.get("initiative"),
-        application=tags.get("application"),
-        key_id=call.key_id,
-        input_tokens=usage.input_tokens if usage else None,
-        output_tokens=usage.output_tokens if usage else None,
-        billed_cost=call.billed_cost,
-        cost_source=call.cost_source,
-        attempt=call.attempt,
-        flags=call.flags,
-    )
+    def publish(self) -> None:
+        """Show the counts and begin again."""
+        counts, self._counts = self._counts, [0] * len(self._shown)
+        for place, (counter, count) in enumerate(zip(self._shown, counts, strict=True)):
+            if count:
+                # Prometheus counts in floats: good for trends and alerts. Money is added up in the ledger only.
+                counter.inc(count / 10**9 if place == 1 else count)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +126,8 @@ def test_of_processes_that_start_at_once_all_have_the_same_pepper(tmp_path: Path
 
 
 KEY = new_key(CALLER_PREFIX).encode()
+
+
+@pytest.mark.parametrize("pepper", ["x" * 32, "x" * 64, "x" * 65, "x" * 200])
+def test_a_digest_is_hmac_sha256_whatever_the_length_of_the_pepper(pepper: str) -> None:
+    assert digest_of(Secret(pepper), KEY) == hmac.digest(pepper.encode(), KEY, "sha256")
