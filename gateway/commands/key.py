@@ -1,5 +1,6 @@
 """weighbridge key: give a key out, list them, end one."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,6 +12,7 @@ from gateway.commands.pairs import pairs
 from gateway.commands.printing import Column, as_json, box, fields, note, say, table
 
 if TYPE_CHECKING:
+    from gateway.change_rules import NewKey
     from gateway.records import Principal
 
 app = typer.Typer(help="Keys: give one out, list them, end one.", no_args_is_help=True)
@@ -49,8 +51,6 @@ def create(  # noqa: PLR0913 - each is an option
     tags = pairs(tag or (), "--tag")
     with desk(ctx, create=True) as open_desk:
         expires_at = moment(expires, open_desk.now, "--expires") if expires else None
-        if team is not None:
-            _make_team(open_desk, team)
         new = NewKey(
             role=role,
             name=name,
@@ -63,6 +63,8 @@ def create(  # noqa: PLR0913 - each is an option
             initiatives=tuple(initiative or ()),
             expires_at=expires_at,
         )
+        if team is not None:
+            _make_team(open_desk, team, new)
         made, key = open_desk.changes.create_key(new, by=open_desk.by, now=open_desk.now)
     assert key is not None, "without an Idempotency-Key nothing is replayed"
     if json:
@@ -170,11 +172,15 @@ def state(key: "Principal", open_desk: Desk) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= open_desk.now else "active"
 
 
-def _make_team(open_desk: Desk, team: str) -> None:
-    """Add a team that is not known: it is only a name until a cost centre is given."""
-    from gateway.change_rules import NewTeam
+def _make_team(open_desk: Desk, team: str, new: "NewKey") -> None:
+    """Add a team that is not known: it is only a name until a cost centre is given.
+
+    Raises Refused, and adds none, for a key that is refused for another reason than its team.
+    """
+    from gateway.change_rules import NewTeam, check_key
 
     if team not in open_desk.registry.teams:
+        check_key(open_desk.registry, replace(new, team=None, role="admin"), open_desk.now)
         open_desk.changes.create_team(NewTeam(id=team), by=open_desk.by, now=open_desk.now)
         note(f"Team {team} was not known and has been made, without a cost centre.")
 

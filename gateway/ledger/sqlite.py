@@ -115,14 +115,21 @@ class SqliteStore:
             raise _named(error, self._path) from error
         # A byte that was flipped must reach the verifier, not stop it.
         connection.text_factory = _text
-        for setting in (
-            "synchronous = FULL",
-            "fullfsync = ON",  # On macOS a plain fsync leaves data in the drive's cache.
-            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            f"cache_size = -{CACHE_KB}",
-            "temp_store = MEMORY",
-        ):
-            connection.execute(f"PRAGMA {setting}")
+        try:
+            for setting in (
+                "synchronous = FULL",
+                "fullfsync = ON",  # On macOS a plain fsync leaves data in the drive's cache.
+                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+                f"cache_size = -{CACHE_KB}",
+                "temp_store = MEMORY",
+            ):
+                connection.execute(f"PRAGMA {setting}")
+        except sqlite3.Error as error:
+            # SQLite looks into a file only when it is first used.
+            connection.close()
+            if primary_code(error) in _NOT_OURS:
+                raise BadLedger(f"{self._path} is no SQLite file, or a damaged one: restore a backup.") from error
+            raise _named(error, self._path) from error
         return connection
 
     def _run(self, begin: str, work: Callable[[Session], Work]) -> Work:
