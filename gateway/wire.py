@@ -1,11 +1,12 @@
 """A client's connection: uvicorn's, with the deadlines and bounds that keep slow or greedy peers from holding it."""
 
 import asyncio
+import re
 import time
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -27,6 +28,8 @@ class Wire(HttpToolsProtocol):
     """One connection. What the parser refuses is answered by uvicorn; what takes too long is closed by the sweep."""
 
     open_wires: ClassVar[set["Wire"]] = set()
+    grace_s: ClassVar[float] = GRACE_S
+    write_stall_s: ClassVar[float] = WRITE_STALL_S
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Wire(HttpToolsProtocol):
         self._reading = True
         self._in_head = True
         self._stalled_since: float | None = None
+        self._spoiled = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless there are too many."""
@@ -59,10 +63,9 @@ class Wire(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, within bounds."""
         self._received += len(data)
-        super().data_received(data)
+        super().data_received(_without_upgrade(data) if self._in_head and b"pgrade:" in data else data)
         if self._in_head and self._received > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Start a request's time."""
@@ -75,11 +78,24 @@ class Wire(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
         self.scope["weighbridge.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
+        if not self.url.startswith(b"/"):
+            # uvicorn drops scheme and host of such a target, which another server in the chain would go by.
+            self.scope["raw_path"] = self.url
 
     def on_message_complete(self) -> None:
         """Stop the request's time: from here on the answer's own deadlines hold."""
         self._reading = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, unless what came behind the last one was none."""
+        if self._spoiled:
+            self.transport.close()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words; ours are below
+        """Refuse what is not HTTP."""
+        self._refuse(_NOT_HTTP)
 
     def pause_writing(self) -> None:
         """Note since when the client takes nothing."""
@@ -93,12 +109,20 @@ class Wire(HttpToolsProtocol):
 
     def late(self, now: float) -> bool:
         """Say whether the peer has had its time."""
-        if self._stalled_since is not None and now - self._stalled_since > WRITE_STALL_S:
+        if self._stalled_since is not None and now - self._stalled_since > self.write_stall_s:
             return True
         # Between requests uvicorn's own keep-alive timer holds.
         if not self._reading or self.timeout_keep_alive_task is not None:
             return False
-        return now - self._since > GRACE_S + self._received / BYTES_PER_S
+        return now - self._since > self.grace_s + self._received / BYTES_PER_S
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer what cannot be read, and close; an answer that is on its way ends first, untouched (F33)."""
+        if self.pipeline or _under_way(self.cycle):
+            self._spoiled = True
+            return
+        self.transport.write(answer)
+        self.transport.close()
 
     def _of_peer(self) -> int:
         peer = self.client[0] if self.client else None
@@ -117,10 +141,29 @@ async def sweep() -> None:
                 wire.transport.abort()
 
 
+def _under_way(cycle: RequestResponseCycle | None) -> bool:
+    """Say whether a request has come whole and its answer has not gone whole."""
+    return cycle is not None and not cycle.more_body and not cycle.response_complete
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Give the bytes with the wish for another protocol, which may be ignored, under another name.
+
+    The parser takes it for the end of the request and loses the body. Java's own client wishes for h2c with each
+    request it makes over http.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
+
+
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
+
 def _plain(status: int, text: bytes, more: bytes = b"") -> bytes:
     head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n" % (len(text), more)
     return STATUS_LINE[status] + head + text
 
 
 _BUSY = _plain(503, b"Too many connections. Try again in a second.", b"retry-after: 1\r\n")
+_NOT_HTTP = _plain(400, b"This is not HTTP/1.1 as it must be.")
 _TOO_LARGE = _plain(431, b"The headers are too large.")
