@@ -9,13 +9,16 @@ from gateway.prices.listing import ALWAYS, Listing
 from gateway.prices.rates import said_once, same, sku
 from policies.pricing import Rate
 
-Rule = Literal["hours", "moved_on", "other_door", "family", "moving_alias", "rounding", "checked_by_hand"]
+Rule = Literal[
+    "hours", "regional", "family", "moved_on", "other_door", "moving_alias", "rounding", "checked_by_hand"
+]  # fmt: skip
 
 RULES: Mapping[Rule, str] = {
     "hours": "The price depends on the hour: litellm's map states weekdays too, which genai-prices cannot.",
+    "regional": "genai-prices lists calls that stay in a region apart, ten percent dearer; litellm's map does not.",
+    "family": "genai-prices means this name only as one of a family; litellm's map has an entry for this very name.",
     "moved_on": "litellm's map holds an earlier or later price of genai-prices' dated list: it is not of this day.",
     "other_door": "genai-prices lists the vendor's own API; litellm's map lists this other door to the models apart.",
-    "family": "genai-prices means this name only as one of a family; litellm's map has an entry for this very name.",
     "moving_alias": "The name stands for whatever is newest, and litellm's map has an entry of its own for it.",
     "rounding": "Both are within one percent, so one of them rounded. The one that states more digits is taken.",
     "checked_by_hand": "Both name the model; genai-prices enters each price by hand from the provider's page.",
@@ -27,6 +30,9 @@ LITELLM_ALONE = frozenset({"other_door", "family", "moving_alias"})
 
 OTHER_DOORS = ("vertex", "azure_ai")
 """Providers whose models genai-prices lists once, for another door of the same vendor."""
+
+REGIONAL = ("bedrock",)
+"""Providers that charge more for a call that stays in a region."""
 
 GENAI_PROVIDERS: Mapping[str, str] = {
     "gemini": "google",
@@ -95,7 +101,7 @@ def _by_source(known: Known) -> tuple[tuple[str, tuple[Listing, ...]], ...]:
 
 def _both(known: Known, today: tuple[Listing, ...]) -> tuple[Settled, ...]:
     """Join what both say today; where they differ one of them wins by the first rule that fits."""
-    litellm, genai = known.litellm[0], today[0]
+    litellm, genai = _aligned(known.litellm[0], today[0]), _aligned(today[0], known.litellm[0])
     differing = conflicts(litellm, genai)
     if len(known.litellm) > 1 or len(today) > 1:
         return tuple(Settled(one, ("litellm", "genai-prices"), "hours", differing) for one in known.litellm)
@@ -114,12 +120,15 @@ def _both(known: Known, today: tuple[Listing, ...]) -> tuple[Settled, ...]:
 def _rule(known: Known, genai: Listing, differing: tuple[str, ...]) -> Rule:
     """Find the first rule that fits a conflict."""
     litellm = known.litellm[0]
+    dearer = all(_tenth_dearer(_rate(genai, name), _rate(litellm, name)) for name in differing)
+    if dearer and known.provider_name in REGIONAL:
+        return "regional"
+    if not known.named:
+        return "family"
     if any(_agree(litellm, other, differing) for other in known.genai):
         return "moved_on"
     if known.provider_name in OTHER_DOORS:
         return "other_door"
-    if not known.named:
-        return "family"
     if known.model.endswith("-latest"):
         return "moving_alias"
     if all(_close(_rate(genai, name), _rate(litellm, name)) for name in differing):
@@ -133,6 +142,16 @@ def _agree(one: Listing, other: Listing, names: tuple[str, ...]) -> bool:
     return all(name in second and same(first[name], second[name]) for name in names)
 
 
+def _aligned(one: Listing, other: Listing) -> Listing:
+    """Move thresholds that lie one token above the other's down to it: "from" and "above" a round number."""
+    lower = {rate.above_input_tokens + 1: rate.above_input_tokens for rate in other.rates if rate.above_input_tokens}
+    moved = (
+        replace(rate, above_input_tokens=lower.get(rate.above_input_tokens, rate.above_input_tokens))
+        for rate in one.rates
+    )
+    return replace(one, rates=tuple(moved))
+
+
 def _joined(first: Listing, second: Listing) -> Listing:
     """Add to one listing the rates that only the other has, and its limits."""
     said = {sku(rate) for rate in first.rates}
@@ -142,6 +161,11 @@ def _joined(first: Listing, second: Listing) -> Listing:
         max_input_tokens=first.max_input_tokens or second.max_input_tokens,
         max_output_tokens=first.max_output_tokens or second.max_output_tokens,
     )
+
+
+def _tenth_dearer(one: Rate, other: Rate) -> bool:
+    """Say whether one rate is ten percent above another, exactly."""
+    return 10 * one.rate * other.per == 11 * other.rate * one.per
 
 
 def _close(one: Rate, other: Rate) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.prices.crosscheck import RULES, Known, Settled
+from gateway.prices.crosscheck import RULES, Known, Rule, Settled
 from gateway.prices.dated import holding, newest_first
 from gateway.prices.listing import Listing
 from gateway.prices.rates import same, sku, sku_of, usd
@@ -19,6 +19,7 @@ DISAGREEMENTS = Path(__file__).with_name("disagreements.jsonl")
 
 CATEGORIES: Mapping[str, str] = {
     **{str(rule): reason for rule, reason in RULES.items()},
+    "edge": "One source says from, the other above the same number of tokens. The lower of the two is taken.",
     "not_listed": "Only one of the two lists a rate of its own for this; in the other one another rate stands in.",
 }
 """Why the book differs from a source: a rule by which a conflict was decided, or silence of the source."""
@@ -64,11 +65,9 @@ def compare(known: Known, rows: Sequence[Settled], as_of: str) -> Iterator[Disag
             if mine is None or yours is None:
                 continue
             for name, one, other in _differing(mine, yours):
-                category = rule if rule and (rule == "hours" or _stated_as(one, other)) else "not_listed"
                 moment = at.strftime("%Y-%m-%dT%H:%MZ")
-                yield Disagreement(
-                    known.provider_name, known.model, oracle, moment, name, usd(one), usd(other), category
-                )
+                case = (moment, name, usd(one), usd(other), _category(rule, one, other, yours))
+                yield Disagreement(known.provider_name, known.model, oracle, *case)
 
 
 def read_disagreements(path: Path = DISAGREEMENTS) -> tuple[Disagreement, ...]:
@@ -108,9 +107,12 @@ def _price(listing: Listing) -> Price:
     return Price(listing.provider_name, listing.model, "", "", day, listing.rates, hours=hours)
 
 
-def _stated_as(one: Rate, other: Rate) -> bool:
-    """Say whether both rates are listed under the same name, so that neither stands in for another."""
-    return sku(one) == sku(other)
+def _category(rule: Rule | None, ours: Rate, other: Rate, theirs: Price) -> str:
+    """Give the reason for one difference: the row's rule, unless the source is silent or one token apart."""
+    if rule == "hours" or (rule and sku(ours) == sku(other)):
+        return rule
+    named = {(rate.meter, rate.tier, rate.above_input_tokens) for rate in theirs.rates}
+    return "edge" if (ours.meter, ours.tier, ours.above_input_tokens + 1) in named else "not_listed"
 
 
 _decoder = msgspec.json.Decoder(Disagreement)

@@ -47,7 +47,7 @@ _FIELD = re.compile(
 )
 
 FEE_PER_REQUEST = ("perplexity",)
-"""Providers whose search fee is due on every request; it depends on a size nobody reports, so the dearest is taken."""
+"""Providers whose fee, if it goes by size, is due on every request: no answer says the size, so the dearest holds."""
 
 _WEEK = 7 * 24 * 60
 
@@ -132,10 +132,10 @@ def _token_rates(entry: Mapping[str, Any]) -> Iterator[Rate]:
 
 def _fees(provider_name: str, entry: Mapping[str, Any]) -> Iterator[Rate]:
     """Give the fee of a search or of a request."""
-    per_request = provider_name in FEE_PER_REQUEST
-    fees = [_number(usd) for usd in (entry.get("search_context_cost_per_query") or {}).values()]
+    fees = {_number(usd) for usd in (entry.get("search_context_cost_per_query") or {}).values()}
     if fees:
-        yield exact("request" if per_request else "web_search", max(fees), per=1)
+        by_size = len(fees) > 1 and provider_name in FEE_PER_REQUEST
+        yield exact("request" if by_size else "web_search", max(fees), per=1)
     elif "input_cost_per_request" in entry:
         yield exact("request", _number(entry["input_cost_per_request"]), per=1)
 

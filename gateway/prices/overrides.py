@@ -151,7 +151,7 @@ class _Reader:
         percent = self._decimal(row["discount_percent"], here)
         if not 0 < percent <= 100:
             raise BadSettings(f"{self.place.at(*here)} must be above 0 and at most 100.")
-        return ((100 - percent) / 100).as_integer_ratio()
+        return ((100 - percent) / 100).as_integer_ratio()  # Decimal
 
     def _decimal(self, written: object, keys: Keys) -> Decimal:
         """Read a decimal that people wrote in quotes, so that no binary fraction comes between."""

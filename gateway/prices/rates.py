@@ -31,7 +31,7 @@ def exact(meter: Meter, dollars: Decimal, *, per: int, tier: Tier = "standard", 
     """Make a rate of so many dollars for `per` units, exactly, for as few units as are whole; raises ValueError."""
     if not dollars.is_finite() or dollars < 0:
         raise ValueError(f"{dollars} USD is not a price")
-    nano, units = dollars * NANO * per_of(meter) / per, per_of(meter)
+    nano, units = dollars * NANO * per_of(meter) / per, per_of(meter)  # Decimal
     while nano != nano.to_integral_value():
         nano, units = nano * 10, units * 10
         if units > PER_MAX:
@@ -88,17 +88,20 @@ def same(one: Rate | None, other: Rate | None) -> bool:
 def said_once(rates: Iterable[Rate]) -> tuple[Rate, ...]:
     """Give the rates in order, without a meter's standard ones where they only repeat what stands in for it.
 
-    Sources list reasoning at the output's rate and leave its tiers out; the tiers of the output then hold for it.
+    Sources list reasoning or pictures at the rate of their whole and then leave tiers and thresholds out: those
+    of the whole hold for them.
     """
     kept = tuple(sorted(rates, key=_order))
     price = Price("", "", "", "", "", kept)
-    prompts = sorted({1, *(rate.above_input_tokens + 1 for rate in kept)})
-    echoes = {
+    own = {meter: [rate for rate in kept if rate.meter == meter and rate.tier == "standard"] for meter in STANDS_IN}
+    repeats = {
         meter
-        for meter, stand_in in STANDS_IN.items()
-        if all(same(rate_for(price, meter, "standard", n), rate_for(price, stand_in, "standard", n)) for n in prompts)
+        for meter, listed in own.items()
+        if all(
+            same(rate, rate_for(price, STANDS_IN[meter], "standard", rate.above_input_tokens + 1)) for rate in listed
+        )
     }
-    return tuple(rate for rate in kept if rate.tier != "standard" or rate.meter not in echoes)
+    return tuple(rate for rate in kept if rate.tier != "standard" or rate.meter not in repeats)
 
 
 def _order(rate: Rate) -> tuple[int, int, int]:

@@ -77,7 +77,6 @@ def _known(listings: Iterable[Listing], prices: GenaiPrices) -> Iterable[Known]:
         if model.listings
         for name in prices.named(model)
     }
-    whole = {(provider_name, model.lower()) for provider_name, model in spelled}
     for provider_name, model in sorted(by_name.keys() | spelled):
         meant = prices.find(GENAI_PROVIDERS.get(provider_name, provider_name), model)
         said = meant.listings if meant else ()
@@ -86,7 +85,7 @@ def _known(listings: Iterable[Listing], prices: GenaiPrices) -> Iterable[Known]:
             model,
             litellm=tuple(by_name.get((provider_name, model), ())),
             genai=tuple(replace(one, provider_name=provider_name, model=model) for one in said),
-            named=(provider_name, model.lower()) in whole,
+            named=meant is not None and model.lower() in (name.lower() for name in prices.named(meant)),
         )
 
 
