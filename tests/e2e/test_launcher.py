@@ -201,6 +201,18 @@ def test_an_environment_whose_making_was_interrupted_is_made_anew(fresh: Checkou
     assert not (fresh.root / ".venv" / "half").exists()
 
 
+def test_a_start_of_any_kind_mends_what_an_interrupted_one_left(ready: Checkout) -> None:
+    gate = gate_of(ready)
+    process = ready.start("up", "--with-local-model")
+    reached(gate)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    del ready.extra["FAKE_GATE"]
+    ready.installs()
+    assert ready.run("x")[:2] == (0, "<x>")
+    assert told(ready.installs()) == BASE
+
+
 def test_two_first_starts_at_once_install_once(fresh: Checkout) -> None:
     gate = gate_of(fresh)
     first = fresh.start("first")
