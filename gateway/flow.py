@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gateway import clock
 from gateway.admit import cost_upper
-from gateway.client import Client
+from gateway.client import Client, family_of
 from gateway.crossing import Crossing
 from gateway.errors import ClientGone, JournalFull, Refused, UpstreamFailed
 from gateway.forward import Answer
@@ -57,10 +57,11 @@ async def carry(house: House, client: Client) -> None:
 async def _admitted(house: House, client: Client) -> Crossing:
     """Say who asks what for which work, and where it may go."""
     started, now, asks = time.perf_counter(), clock.now(), client.asks
-    principal = identify(house.registry, client.headers, house.pepper, now, client.query)
-    body = await client.body(house.settings.body_bytes_max)
+    query = client.exchange.query
+    principal = identify(house.registry, client.headers, house.pepper, now, query)
+    body = await client.exchange.whole_body(house.settings.body_bytes_max)
     asked = asks.dialect.read(asks.operation, body, model=asks.model, streamed=asks.streamed)
-    asked = replace(asked, query=client.query) if client.query else asked
+    asked = replace(asked, query=query) if query else asked
     session_id = session_of(client.headers, asked.user)
     tagged = resolve(
         house.registry,
@@ -74,7 +75,7 @@ async def _admitted(house: House, client: Client) -> Crossing:
         now=now,
     )
     destinations = house.planner.destinations(asked, principal, now)
-    if client.gone:
+    if client.exchange.disconnected:
         raise ClientGone
     if tagged.remember is not None:
         house.journal.append(tagged.remember)
@@ -87,7 +88,7 @@ async def _admitted(house: House, client: Client) -> Crossing:
         tagged=tagged,
         destinations=destinations,
         cost_upper=cost_upper(asked, destinations),
-        client_family=client.family,
+        client_family=family_of(client.headers),
         session_id=session_id,
         started=started,
         destination=destinations[0],
@@ -134,6 +135,7 @@ async def _relay(house: House, client: Client, crossing: Crossing, answer: Answe
 
 async def _pass_on(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter) -> None:
     """Give each piece to the meter and what it lets go to the client, until the answer's end or the client's."""
+    exchange = client.exchange
     bytes_left = STREAM_BYTES_MAX if crossing.asked.streamed else house.settings.answer_bytes_max
     while piece := await answer.piece():
         bytes_left -= len(piece)
@@ -143,12 +145,12 @@ async def _pass_on(house: House, client: Client, crossing: Crossing, answer: Ans
         if crossing.first_chunk is None:
             crossing.first_chunk = time.perf_counter()
         if ready:
-            if not client.started:
-                await client.start(answer.status, reply_head(crossing, answer, None, None))
-            await client.send(ready)
+            if not exchange.started:
+                await exchange.start(answer.status, reply_head(crossing, answer, None, None))
+            await exchange.send(ready)
         if meter.ended:
             return
-        if client.gone and not _may_drain(house, crossing):
+        if exchange.disconnected and not _may_drain(house, crossing):
             crossing.reason = "client_gone"
             return
     meter.finish()
@@ -156,22 +158,24 @@ async def _pass_on(house: House, client: Client, crossing: Crossing, answer: Ans
 
 async def _finish(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter, call: Call) -> None:
     """Let the held bytes go, or end a broken answer with an error instead of a false end."""
+    exchange = client.exchange
     await house.journal.durable(crossing.sequence)
     if crossing.ending != "complete" and answer.status < 300:
         answer.abandon()
         reason = crossing.reason or str(crossing.ending)
         refusal = upstream_failed(UpstreamFailed(reason, "", sent=True), crossing.destination)
-        if not client.started:
+        if not exchange.started:
             raise Refused(refusal, crossing.request_id)
         operation = crossing.asked.operation
-        await client.finish(
+        await exchange.finish(
             crossing.dialect.error_event(refusal.code, refusal.message, crossing.request_id, operation=operation)
         )
         return
     last = meter.close(None if call.billed_cost is None else NanoUsd(call.billed_cost))
-    if not client.started:
-        await client.start(answer.status, reply_head(crossing, answer, call, len(last)))
-    await client.finish(last)
+    if exchange.started:
+        await exchange.finish(last)
+    else:
+        await exchange.answer(answer.status, reply_head(crossing, answer, call, len(last)), last)
     await answer.release()
 
 

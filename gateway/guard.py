@@ -6,8 +6,8 @@ hostile messages in tests/fault/test_wire.py.
 
 import re
 
-from gateway.client import Headers, Scope
 from gateway.errors import Refused
+from gateway.exchange import Headers
 from policies.refusal import Refusal
 
 HEADER_LINES_MAX = 100
@@ -26,9 +26,8 @@ _PATH = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,=:@%/-]*")
 _ELSEWHERE = re.compile(rb"//|/\.|%2f|%2e|%5c|%0", re.IGNORECASE)
 
 
-def guarded(scope: Scope) -> Headers:
+def guarded(headers: Headers, http_version: str) -> Headers:
     """Give the headers policy may read; raises Refused for a message two readers could read in two ways."""
-    headers: Headers = scope["headers"]
     hosts = size = 0
     single: set[bytes] = set()
     dropped: frozenset[bytes] = frozenset()
@@ -46,7 +45,7 @@ def guarded(scope: Scope) -> Headers:
     if hosts != 1:
         raise Refused(_no("A request needs exactly one Host header."))
     if b"transfer-encoding" in single:
-        _check_chunked(scope, headers)
+        _check_chunked(headers, http_version)
     if len(headers) > HEADER_LINES_MAX or size > HEADER_BYTES_MAX:
         text = f"The headers are more than {HEADER_LINES_MAX} lines or {HEADER_BYTES_MAX} bytes. Send fewer."
         raise Refused(Refusal("headers_too_large", text, 431))
@@ -84,9 +83,9 @@ def _check_host(value: bytes) -> None:
         raise Refused(_no("The Host header is not a host name with an optional port."))
 
 
-def _check_chunked(scope: Scope, headers: Headers) -> None:
+def _check_chunked(headers: Headers, http_version: str) -> None:
     value = next(value for name, value in headers if name == b"transfer-encoding")
-    if value.strip().lower() != b"chunked" or scope["http_version"] != "1.1":
+    if value.strip().lower() != b"chunked" or http_version != "1.1":
         raise Refused(_no("The only transfer encoding taken here is chunked, in HTTP/1.1."))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.client import Headers
 from gateway.errors import Refused
+from gateway.exchange import Headers
 from gateway.house import House
 from gateway.identify import Principal, identify
 from gateway.routes import untagged

@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from gateway import clock
-from gateway.client import Headers
 from gateway.errors import Refused
+from gateway.exchange import Headers
 from gateway.house import House
 from gateway.identify import authenticate
 from policies.refusal import Refusal

@@ -3,8 +3,8 @@
 import re
 import time
 
-from gateway.client import Headers
 from gateway.crossing import Crossing
+from gateway.exchange import Headers
 from gateway.forward import Answer
 from gateway.ledger.entry import Call
 from policies.money import NanoUsd, to_usd

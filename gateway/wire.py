@@ -9,6 +9,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateway.exchange import Exchange
+
 HEAD_BYTES_MAX = 64 * 1024
 """Twice what the guard takes: past it nothing is kept, before it the client gets a sentence."""
 
@@ -74,13 +76,29 @@ class Wire(HttpToolsProtocol):
         self._reading = self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """Let the application see whether its client is still there, without a task that waits for it."""
+        """Give a metered request an exchange of its own; the rest is uvicorn's."""
         self._in_head = False
-        super().on_headers_complete()
-        self.scope["weighbridge.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
-        if not self.url.startswith(b"/"):
-            # uvicorn drops scheme and host of such a target, which another server in the chain would go by.
-            self.scope["raw_path"] = self.url
+        if self.parser.get_method() != b"POST" or self.url.startswith(b"/api/"):
+            super().on_headers_complete()
+            return
+        version = self.parser.get_http_version()
+        exchange = Exchange(
+            self.url,
+            self.headers,
+            http_version=version,
+            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            expects_continue=self.expect_100_continue,
+            transport=self.transport,
+            flow=self.flow,
+            on_end=self.on_response_complete,
+        )
+        before: Exchange | None = self.cycle  # type: ignore[assignment]
+        self.cycle = exchange  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_message_complete(self) -> None:
         """Stop the request's time: from here on the answer's own deadlines hold."""
