@@ -95,8 +95,13 @@ class Journal:
         size = HEAD_BYTES + len(payload)
         reserve = END_BYTES + 2 * size
         self._admit(size + reserve)
-        self._write(INTENT, payload)
+        # Known before it is written, and until after its end is: a segment begun in between says where to read from.
         self._open[request_id] = (reserve, self._writer.segment)
+        try:
+            self._write(INTENT, payload)
+        except JournalFull:
+            del self._open[request_id]
+            raise
         self._reserved += reserve
 
     def append(self, entry: Entry) -> int:
@@ -110,10 +115,12 @@ class Journal:
 
         Always possible: what the disk refuses waits in memory for it. Once only for each intent.
         """
-        opened = self._open.pop(request_id, None)
+        opened = self._open.get(request_id)
         assert opened is not None, f"{request_id} has ended before, or has no intent"
+        sequence = self._writer.write(ENDED, _encode(Ended(request_id, entry, absorbed)), must=True)
+        del self._open[request_id]
         self._reserved -= opened[0]
-        return self._writer.write(ENDED, _encode(Ended(request_id, entry, absorbed)), must=True)
+        return sequence
 
     async def durable(self, sequence: int) -> None:
         """Return, in `strict`, when `sequence` is on disk; in the other modes at once.
@@ -135,8 +142,8 @@ class Journal:
 
     def hurry(self) -> None:
         """Have what is written synced now rather than with its group; any thread."""
-        assert self._keeper is not None
-        self._keeper.hurry()
+        if self._keeper is not None:
+            self._keeper.hurry()
 
     def close(self) -> None:
         """Sync what is written and release the directory; any thread; a second call changes nothing."""

@@ -68,5 +68,5 @@ def _told(before: str | None, problem: str | None) -> str | None:
     if problem and not before:
         log.error("journal_stopped", extra={"reason": problem})
     if before and not problem:
-        log.warning("journal_recovered", extra={"reason": before})
+        log.warning("journal_resumed", extra={"reason": before})
     return problem

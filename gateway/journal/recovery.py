@@ -103,7 +103,7 @@ def recover(disk: Disk, directory: Path) -> Recovered:
     for number in recent:
         problems += _synced(disk, directory, number)
     next_segment = max((*numbers, 0)) + 1
-    told = _last_told(disk, directory, recent)
+    told = last_told(disk, directory, recent)
     if told is not None and told[0] > last[0]:
         last = told
     if checkpoint is not None:
@@ -187,12 +187,12 @@ def _oldest_open(disk: Disk, directory: Path, numbers: list[int]) -> int:
                 f"The journal in {directory} was written in format {opened.format}, and this version reads "
                 f"{FORMAT}. Start the version that wrote it once more and stop it, so that everything is shipped."
             )
-        return opened.oldest_open
+        return min(opened.oldest_open, number)
     return 0
 
 
-def _last_told(disk: Disk, directory: Path, numbers: list[int]) -> Place | None:
-    """Give the place that the newest segment follows, when no record is left to tell it."""
+def last_told(disk: Disk, directory: Path, numbers: list[int]) -> Place | None:
+    """Give the place that the newest segment follows: where it holds no record yet, the older ones may be gone."""
     for number in reversed(numbers):
         opened = read_opened(disk, directory, number)
         if opened is not None:

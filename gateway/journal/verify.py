@@ -9,8 +9,11 @@ from gateway.journal.disk import LOCAL_DISK, Disk
 from gateway.journal.frame import NO_CHAIN
 from gateway.journal.lock import is_locked
 from gateway.journal.reading import Problem, missing, walk
-from gateway.journal.recovery import Unended
+from gateway.journal.recovery import Unended, last_told
 from gateway.journal.segment import segment_numbers
+
+LOOKS_MAX = 3
+"""A journal that is being written may move on while it is read; what is wrong with it is wrong each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,21 @@ def verify_journal(directory: Path, *, disk: Disk = LOCAL_DISK) -> JournalVerifi
 
     Nothing is changed. Raises OSError when the directory cannot be read.
     """
+    found = _look(disk, directory)
+    for _ in range(LOOKS_MAX - 1):
+        if found.intact or not found.live:
+            break
+        found = _look(disk, directory)
+    return found
+
+
+def _look(disk: Disk, directory: Path) -> JournalVerification:
+    """Read everything once."""
     live = is_locked(directory)
     numbers = segment_numbers(directory)
     checkpoint = read_checkpoint(disk, directory)
     shipped = 0 if checkpoint is None else checkpoint.sequence
-    first = last = records = 0
+    first = last = records = newest = 0
     head, unended = NO_CHAIN, Unended()
     problems: list[Problem] = []
     for item in walk(disk, directory, numbers):
@@ -55,10 +68,13 @@ def verify_journal(directory: Path, *, disk: Disk = LOCAL_DISK) -> JournalVerifi
             problems.append(item)
             continue
         first, last, head = first or item.frame.sequence, item.frame.sequence, item.frame.chain
-        records += 1
+        records, newest = records + 1, item.segment
         problems += unended.note(item)
+    told = last_told(disk, directory, numbers)
+    if told is not None and told[0] > last:
+        last, head = told
     if live:
-        problems = [problem for problem in problems if problem.kind != "torn" or problem.segment != numbers[-1]]
+        problems = [problem for problem in problems if problem.kind != "torn" or problem.segment < newest]
     elif checkpoint is not None and shipped > last:
         problems.append(missing(checkpoint.segment, checkpoint.offset, last + 1, shipped))
     return JournalVerification(

@@ -76,6 +76,8 @@ class Writer:
         self.sequence, self.chain = last
         self.bytes_written = self.write_failures = self.sync_failures = 0
         self.durable = Position(first, 0, self.sequence)
+        self.segment = first
+        """The number of the segment being written; of the last one while there is none."""
         self.wake: Callable[[int], None] = lambda _: None
         self.oldest_open = oldest_open
         self._spares = Spares(directory, disk, segment_bytes, first)
@@ -114,11 +116,6 @@ class Writer:
         if waiting in (1, GROUP_RECORDS):
             self.wake(waiting)
         return sequence
-
-    @property
-    def segment(self) -> int:
-        """The number of the segment being written."""
-        return self._active.number if self._active else self._spares.next_number
 
     @property
     def problem(self) -> str | None:
@@ -233,11 +230,11 @@ class Writer:
         segment = self._spares.take(need)
         try:
             oldest = self.oldest_open()
-            segment.begin(last, segment.number if oldest is None else oldest)
+            segment.begin(last, segment.number if oldest is None else min(oldest, segment.number))
         except OSError:
             segment.discard()
             raise
-        self._active = segment
+        self._active, self.segment = segment, segment.number
         return segment
 
     def _failed(self, error: OSError) -> None:

@@ -1,0 +1,382 @@
+"""What the shipper does with entries: each is in the book once, whatever the book, the disk or a crash do."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.journal.checkpoint import CHECKPOINT, read_checkpoint
+from gateway.journal.dead_letters import DEAD_LETTERS, read_dead_letters
+from gateway.journal.disk import LOCAL_DISK
+from gateway.journal.frame import ENTRY, Frame, frames
+from gateway.journal.journal import Journal
+from gateway.journal.segment import segment_numbers, segment_path
+from gateway.journal.shipper import Shipper
+from gateway.ledger.entry import Appended, Entry
+from gateway.ledger.errors import LedgerDown, Unstorable
+from tests.fakes.calls import attempt_of, end_of, intent_of, note_of
+from tests.fakes.ledger import MemoryLedger
+
+WAIT_S = 10.0
+
+
+class Scripted(MemoryLedger):
+    """Asks before each append, so that a test can refuse it; remembers the batches."""
+
+    def __init__(self, before: Callable[[tuple[Entry, ...]], None] = lambda entries: None) -> None:
+        super().__init__()
+        self.before = before
+        self.after: Callable[[], None] = lambda: None
+        self.batches: list[int] = []
+
+    def append(self, entries: tuple[Entry, ...]) -> Appended:
+        self.batches.append(len(entries))
+        self.before(entries)
+        done = super().append(entries)
+        self.after()
+        return done
+
+    @property
+    def ids(self) -> list[str]:
+        return [row.entry.id for row in self.rows]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    yield journal
+    journal.close()
+
+
+def running(journal: Journal, ledger: MemoryLedger, retention_s: int = 3600) -> Shipper:
+    shipper = Shipper(journal, ledger, retention_s=retention_s)
+    shipper.start()
+    return shipper
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; it is a fact that another thread brings about."""
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end, "did not come true in time"
+        threading.Event().wait(0.002)
+
+
+def test_entries_are_shipped_in_order_and_intents_are_not(journal: Journal):
+    ledger = Scripted()
+    shipper = running(journal, ledger)
+    journal.intent(intent_of("req_1"))
+    journal.append(note_of("note_1"))
+    sequence = journal.end("req_1", end_of("req_1"), (attempt_of("req_1", 0),))
+    assert shipper.wait_shipped(sequence, WAIT_S)
+    assert ledger.ids == ["note_1", "req_1:attempt:0", "req_1:call"]
+    assert [row.entry for row in ledger.rows] == [note_of("note_1"), attempt_of("req_1", 0), end_of("req_1")]
+    assert (shipper.entries_shipped, shipper.lag_records, shipper.problem) == (3, 0, None)
+    assert shipper.stop(WAIT_S)
+
+
+def test_a_wait_for_what_is_not_written_ends_at_its_time(journal: Journal):
+    shipper = running(journal, MemoryLedger())
+    assert not shipper.wait_shipped(1, 0.01)
+    assert shipper.stop(WAIT_S)
+
+
+def test_batches_hold_a_thousand_entries_and_no_record_is_split(journal: Journal):
+    ledger = Scripted()
+    for number in range(1500):
+        journal.intent(intent_of(f"req_{number}"))
+        journal.end(f"req_{number}", end_of(f"req_{number}"), (attempt_of(f"req_{number}", 0),))
+    shipper = running(journal, ledger)
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert sum(ledger.batches) == 3000
+    assert 1000 <= max(ledger.batches) <= 1001
+    assert shipper.stop(WAIT_S)
+
+
+def test_F44_while_the_ledger_is_down_the_journal_goes_on_and_all_is_shipped_when_it_is_back(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+):
+    down = threading.Event()
+    down.set()
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        if down.is_set():
+            raise LedgerDown("The ledger is away.")
+
+    ledger = Scripted(before)
+    shipper = running(journal, ledger)
+    for number in range(50):
+        journal.append(note_of(f"note_{number}"))
+    until(lambda: shipper.ledger_failures >= 3)
+    assert shipper.problem == "The ledger is away."
+    assert shipper.lag_records == 50
+    assert shipper.lag_s > 0
+    assert journal.healthy
+    down.clear()
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    until(lambda: shipper.problem is None)
+    assert (len(ledger.rows), shipper.lag_records) == (50, 0)
+    until(lambda: shipper.lag_s == 0)
+    assert shipper.stop(WAIT_S)
+    assert [record.message for record in caplog.records] == ["shipping_held_up", "shipping_resumed"]
+
+
+def test_F45_a_locked_ledger_is_asked_again_and_the_request_path_does_not_wait(journal: Journal):
+    locked = threading.Event()
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        locked.wait(WAIT_S)
+
+    ledger = Scripted(before)
+    shipper = running(journal, ledger)
+    journal.append(note_of("note_0"))
+    until(lambda: bool(ledger.batches))
+    for number in range(1, 20):
+        journal.append(note_of(f"note_{number}"))
+    assert ledger.rows == []
+    locked.set()
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert len(ledger.rows) == 20
+    assert shipper.stop(WAIT_S)
+
+
+def test_F47_a_batch_whose_acknowledgement_is_lost_is_counted_as_duplicates(journal: Journal):
+    lost = iter([True])
+
+    def after() -> None:
+        if next(lost, False):
+            raise LedgerDown("The connection broke while the answer was awaited.")
+
+    ledger = Scripted()
+    ledger.after = after
+    shipper = Shipper(journal, ledger, retention_s=3600)
+    for number in range(10):
+        journal.append(note_of(f"note_{number}"))
+    shipper.start()
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert len(ledger.rows) == 10
+    assert shipper.duplicates == sum(ledger.batches) - 10 > 0
+    assert shipper.stop(WAIT_S)
+
+
+@pytest.mark.parametrize("names_it", [True, False])
+@pytest.mark.parametrize("poisoned", [(0,), (7,), (49,), (0, 1, 2), (3, 30, 31, 49)])
+def test_F48_a_poisoned_entry_is_set_aside_and_the_rest_goes_on(
+    journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture, poisoned: tuple[int, ...], names_it: bool
+):
+    poison = {f"note_{number}" for number in poisoned}
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        for entry in entries:
+            if entry.id in poison:
+                raise Unstorable(entry.id if names_it or len(entries) == 1 else None, "its text holds a NUL")
+
+    ledger = Scripted(before)
+    for number in range(50):
+        journal.append(note_of(f"note_{number}"))
+    shipper = running(journal, ledger)
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert ledger.ids == [f"note_{number}" for number in range(50) if number not in poisoned]
+    assert shipper.stop(WAIT_S)
+    letters = read_dead_letters(LOCAL_DISK, tmp_path)
+    assert sorted(letter.id for letter in letters) == sorted(poison)
+    assert all("its text holds a NUL" in letter.why for letter in letters)
+    assert msgspec.json.decode(letters[0].entry, type=Entry) in [note_of(entry_id) for entry_id in poison]
+    assert shipper.dead_letters == len(poisoned)
+    assert len([record for record in caplog.records if record.message == "entry_set_aside"]) == len(poisoned)
+
+    # Shipped once more, as after a crash before the checkpoint, it is not set aside a second time.
+    (tmp_path / CHECKPOINT).unlink()
+    again = running(journal, ledger)
+    assert again.wait_shipped(journal.sequence, WAIT_S)
+    assert again.stop(WAIT_S)
+    assert read_dead_letters(LOCAL_DISK, tmp_path) == letters
+    assert again.duplicates == 50 - len(poisoned)
+
+
+def test_F48_a_dead_letter_cut_short_by_a_crash_spoils_no_other(journal: Journal, tmp_path: Path):
+    (tmp_path / DEAD_LETTERS).write_bytes(b'{"id":"note_1","at":"2026-11-')
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        if any(entry.id == "note_1" for entry in entries):
+            raise Unstorable("note_1", "no")
+
+    journal.append(note_of("note_1"))
+    shipper = running(journal, Scripted(before))
+    assert shipper.wait_shipped(1, WAIT_S)
+    assert shipper.stop(WAIT_S)
+    assert [letter.id for letter in read_dead_letters(LOCAL_DISK, tmp_path)] == ["note_1"]
+
+
+def test_F52_a_damaged_record_is_told_with_its_place_and_the_rest_is_shipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    for number in range(5):
+        journal.append(note_of(f"note_{number}"))
+    journal.close()
+    path = segment_path(tmp_path, 1)
+    data = bytearray(path.read_bytes())
+    third = [item for item in frames(bytes(data)) if isinstance(item, Frame) and item.kind == ENTRY][2]
+    data[third.offset + 60] ^= 4
+    path.write_bytes(data)
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    caplog.clear()
+    ledger = Scripted()
+    shipper = running(journal, ledger)
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert shipper.stop(WAIT_S)
+    journal.close()
+    assert ledger.ids == ["note_0", "note_1", "note_3", "note_4"]
+    assert shipper.gaps == 1
+    told = [(record.kind, record.segment, record.offset) for record in caplog.records]
+    assert told == [("corrupt", 1, third.offset), ("gap", 1, third.end)]
+    assert all(record.levelno == logging.ERROR for record in caplog.records)
+
+
+def test_a_conflict_is_told_and_the_first_entry_stays(journal: Journal, caplog: pytest.LogCaptureFixture):
+    ledger = Scripted()
+    ledger.append((end_of("req_1", billed_cost=1),))
+    shipper = running(journal, ledger)
+    journal.intent(intent_of("req_1"))
+    journal.end("req_1", end_of("req_1", billed_cost=2), ())
+    assert shipper.wait_shipped(journal.sequence, WAIT_S)
+    assert (shipper.conflicts, ledger.rows[0].entry.call().billed_cost) == (1, 1)
+    assert [(record.message, record.entry_id) for record in caplog.records] == [("entry_conflict", "req_1:call")]
+    assert shipper.stop(WAIT_S)
+
+
+def test_a_second_start_goes_on_where_the_first_ended(journal: Journal):
+    ledger = Scripted()
+    first = running(journal, ledger)
+    journal.append(note_of("note_1"))
+    assert first.stop(WAIT_S)
+    journal.append(note_of("note_2"))
+    second = running(journal, ledger)
+    assert second.stop(WAIT_S)
+    assert (first.entries_shipped, second.entries_shipped, second.duplicates) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b'{"segment":"x"}'])
+def test_without_a_checkpoint_everything_is_shipped_again_and_adds_nothing(
+    journal: Journal, tmp_path: Path, content: bytes | None
+):
+    ledger = Scripted()
+    first = running(journal, ledger)
+    for number in range(7):
+        journal.append(note_of(f"note_{number}"))
+    assert first.stop(WAIT_S)
+    (tmp_path / CHECKPOINT).unlink()
+    if content is not None:
+        (tmp_path / CHECKPOINT).write_bytes(content)
+    second = running(journal, ledger)
+    assert second.stop(WAIT_S)
+    assert (second.entries_shipped, second.duplicates, len(ledger.rows)) == (0, 7, 7)
+
+
+def test_nothing_is_shipped_that_a_power_cut_could_take_back(tmp_path: Path):
+    journal = Journal.open(tmp_path, durability="group", group_ms=60_000, segment_bytes=2**16)
+    ledger = Scripted()
+    shipper = Shipper(journal, ledger, retention_s=3600)
+    journal.append(note_of("note_1"))
+    shipper.ship()
+    assert ledger.rows == []
+    synced = threading.Event()
+    journal.listen(synced.set)
+    journal.hurry()
+    assert synced.wait(WAIT_S)
+    shipper.ship()
+    assert ledger.ids == ["note_1"]
+    shipper.stop(0)
+    journal.close()
+
+
+def test_what_is_not_drained_in_time_is_shipped_by_the_next_start(journal: Journal):
+    down = True
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        if down:
+            raise LedgerDown("away")
+
+    ledger = Scripted(before)
+    shipper = running(journal, ledger)
+    journal.append(note_of("note_1"))
+    assert not shipper.stop(0.05)
+    down = False
+    shipper = running(journal, ledger)
+    assert shipper.stop(WAIT_S)
+    assert ledger.ids == ["note_1"]
+
+
+def test_an_engine_that_breaks_its_promise_does_not_end_shipping(journal: Journal, caplog: pytest.LogCaptureFixture):
+    broken = iter([True, True])
+
+    def before(entries: tuple[Entry, ...]) -> None:
+        if next(broken, False):
+            raise ZeroDivisionError("a defect of ours")
+
+    ledger = Scripted(before)
+    shipper = running(journal, ledger)
+    journal.append(note_of("note_1"))
+    assert shipper.wait_shipped(1, WAIT_S)
+    assert shipper.stop(WAIT_S)
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_record_that_is_whole_but_not_understood_is_set_aside(tmp_path: Path):
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    journal.append(msgspec.structs.replace(note_of("note_1"), kind="from_the_future"))
+    journal.append(note_of("note_2"))
+    ledger = Scripted()
+    shipper = running(journal, ledger)
+    assert shipper.stop(WAIT_S)
+    journal.close()
+    assert ledger.ids == ["note_2"]
+    (letter,) = read_dead_letters(LOCAL_DISK, tmp_path)
+    assert letter.id == "record 1"
+    assert json.loads(msgspec.json.decode(letter.entry))["kind"] == "from_the_future"
+
+
+def test_segments_are_deleted_when_shipped_and_old_and_never_before(tmp_path: Path):
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**13)
+    ledger = Scripted()
+    shipper = Shipper(journal, ledger, retention_s=3600)
+    journal.intent(intent_of("req_0"))
+    for number in range(100):
+        journal.append(note_of(f"a_{number}"))
+    journal.intent(intent_of("req_open"))
+    held = [
+        number for number in segment_numbers(tmp_path) if b"req_open" in segment_path(tmp_path, number).read_bytes()
+    ]
+    for number in range(100):
+        journal.append(note_of(f"b_{number}"))
+    until(lambda: journal.pending == 0)
+    everything = segment_numbers(tmp_path)
+    assert shipper.remove_old() == 0, "nothing is shipped yet"
+    shipper.ship()
+    assert shipper.remove_old() == 0, "nothing is old yet"
+    _age(tmp_path, everything)
+    assert shipper.remove_old() == 0, "an intent in the first has no end yet"
+    journal.end("req_0", end_of("req_0"), ())
+    assert shipper.remove_old() == held[0] - everything[0] > 0
+    assert segment_numbers(tmp_path)[0] == held[0], "the intent in it has no end yet"
+    journal.end("req_open", end_of("req_open"), ())
+    until(lambda: journal.pending == 0)
+    shipper.ship()
+    shipper.remove_old()
+    left = segment_numbers(tmp_path)
+    assert left[0] == read_checkpoint(LOCAL_DISK, tmp_path).segment
+    shipper.stop(0)
+    journal.close()
+    assert len(ledger.rows) == 202
+
+
+def _age(directory: Path, numbers: list[int]) -> None:
+    for number in numbers:
+        os.utime(segment_path(directory, number), (0, 0))
