@@ -1,9 +1,9 @@
-"""What a call was and why it cost what it cost, told from its entries alone."""
+"""What a call was and why it cost what it cost, told from its entries and nothing else."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.ledger.entry import Call, Placed
+from gateway.ledger.entry import Call, Ledger, Placed
 from policies.money import NanoUsd, to_usd
 from policies.pricing import Charge
 
@@ -87,6 +87,15 @@ def explain(placed: tuple[Placed, ...]) -> Explanation | None:
             if one is not end and one.entry.kind not in {"call", "attempt"}
         ),
     )
+
+
+def found(ledger: Ledger, said: str) -> Explanation | None:
+    """Give the explanation of the request with this id, or of the one a provider answered under it."""
+    known = explain(ledger.find(said))
+    if known is None:
+        answered = ledger.find_response(said)
+        known = explain(ledger.find(answered[0].entry.call().request_id)) if answered else None
+    return known
 
 
 def sentence(line: Charge) -> str:

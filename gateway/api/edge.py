@@ -111,5 +111,11 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 _TOO_LARGE = Refusal("too_large", f"A request has at most {BODY_BYTES_MAX} bytes of body and a short query.", 413)
-_LEDGER_DOWN = Refusal("ledger_down", "The ledger cannot be reached; nothing was changed. Try again soon.", 503, 5)
+_LEDGER_DOWN = Refusal(
+    "ledger_down",
+    # Of a change that was on its way nobody knows whether it was made; under its Idempotency-Key it is made once.
+    "The ledger cannot be reached now. Try again soon; a change is safe to repeat under its Idempotency-Key.",
+    503,
+    5,
+)
 _OURS = Refusal("internal_error", "The gateway made a mistake; it is logged. Try again, or tell an operator.", 500)

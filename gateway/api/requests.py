@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends
 
 from gateway.api.permissions import Allow, Caller, not_found
 from gateway.api.shapes import Moment, Told
-from gateway.explain import Explanation, explain, sentence
-from gateway.ledger.entry import Call, Ledger
+from gateway.explain import Explanation, found, sentence
+from gateway.ledger.entry import Call
 from policies.money import NanoUsd, to_usd
 from policies.pricing import Charge
 
@@ -99,19 +99,10 @@ class RequestOut(Told):
 @router.get("/{request_id}")
 def get_request(request_id: str, caller: Annotated[Caller, Depends(Allow("calls:read"))]) -> RequestOut:
     """Explain a request, by our request id or the provider's response id."""
-    found = _found(caller.house.ledger, request_id) if _ID.fullmatch(request_id) else None
-    if found is None or not _sees(caller, found.call):
+    known = found(caller.house.ledger, request_id) if _ID.fullmatch(request_id) else None
+    if known is None or not _sees(caller, known.call):
         raise not_found("request")
-    return _told(found, own=found.call.key_id == caller.principal.key_id)
-
-
-def _found(ledger: Ledger, said: str) -> Explanation | None:
-    """Give the explanation of the request with this id, or of the one a provider answered under it."""
-    found = explain(ledger.find(said))
-    if found is None:
-        answered = ledger.find_response(said)
-        found = explain(ledger.find(answered[0].entry.call().request_id)) if answered else None
-    return found
+    return _told(known, own=known.call.key_id == caller.principal.key_id)
 
 
 def _sees(caller: Caller, call: Call) -> bool:
@@ -119,16 +110,16 @@ def _sees(caller: Caller, call: Call) -> bool:
     return call.key_id == caller.principal.key_id or caller.sees_team(call.tags.get("team"))
 
 
-def _told(found: Explanation, *, own: bool) -> RequestOut:
+def _told(known: Explanation, *, own: bool) -> RequestOut:
     """Give the answer; whose call it was is told to its own key only."""
-    call = found.call
+    call = known.call
     return RequestOut(
-        request_id=found.request_id,
+        request_id=known.request_id,
         response_id=call.response_id,
-        occurred_at=found.occurred_at,
-        recorded_at=found.recorded_at,
-        source=found.source,
-        position=found.position,
+        occurred_at=known.occurred_at,
+        recorded_at=known.recorded_at,
+        source=known.source,
+        position=known.position,
         state=call.state,
         status=call.status,
         reason=call.reason,
@@ -143,17 +134,17 @@ def _told(found: Explanation, *, own: bool) -> RequestOut:
         upstream_ms=call.upstream_ms,
         time_to_first_chunk_ms=call.time_to_first_chunk_ms,
         currency="USD",
-        billed_cost=_usd(found.billed_cost),
+        billed_cost=_usd(known.billed_cost),
         cost_source=call.cost_source,
         cost_lower=_usd(call.cost_lower),
         cost_upper=_usd(call.cost_upper),
         price_version=call.price_version,
-        charges=[_charge(line) for line in found.charges],
+        charges=[_charge(line) for line in known.charges],
         key_id=call.key_id,
         session_id=call.session_id if own else None,
         client=call.client,
         initiative_status=call.initiative_status,
-        tags=[TagOut.model_validate(tag) for tag in found.tags if own or tag.name != "person"],
+        tags=[TagOut.model_validate(tag) for tag in known.tags if own or tag.name != "person"],
         flags=call.flags,
         tries=[
             TryOut(
@@ -165,9 +156,9 @@ def _told(found: Explanation, *, own: bool) -> RequestOut:
                 duration_ms=one.duration_ms,
                 billed_cost=_usd(one.billed_cost),
             )
-            for one in found.tries
+            for one in known.tries
         ],
-        amendments=[AmendmentOut.model_validate(one) for one in found.amendments],
+        amendments=[AmendmentOut.model_validate(one) for one in known.amendments],
     )
 
 

@@ -32,7 +32,7 @@ def described(app: FastAPI) -> dict[str, Any]:
             operation["x-permission"] = permission_of(route)
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = {
-                "description": "Refused, or failed; nothing was changed.",
+                "description": "Refused or failed.",
                 "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             }
     schemas = document["components"]["schemas"]

@@ -1,5 +1,6 @@
 """Who may do what: every route times every role against a table written down here, and nobody sees another's."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from gateway.api.permissions import ALLOWED, Allow, Caller, Public, check_permis
 from tests.fakes.api import ROLES, Api, api_over
 from tests.fakes.front import NOW, FakeFront
 
+ROOT = Path(__file__).parents[2]
 ALL = "admin finops auditor lead member service"
 TABLE = {
     "GET /me": ALL,
@@ -148,6 +150,16 @@ def test_T11_only_the_description_is_public() -> None:
     public = [name for name, route in routes().items() if permission_of(route) == "public"]
     assert public == ["GET /openapi.json"]
     assert "public" not in ALLOWED
+
+
+def test_the_manual_says_of_every_route_who_may_use_it() -> None:
+    told: dict[str, str] = {}
+    for line in (ROOT / "docs" / "api.md").read_text().splitlines():
+        cells = line.split("|")
+        if len(cells) == 4:
+            told |= dict.fromkeys(re.findall(r"(?:GET|POST) `/[^`]*`", cells[1]), cells[2].strip())
+    words = {"all": ALL, "all, each within its share": ALL, "everybody, without a key": f"{ALL} nobody"}
+    assert {name.replace("`", ""): words.get(who, who.replace(",", "")) for name, who in told.items()} == TABLE
 
 
 def test_T28_no_route_of_the_api_lets_a_caller_change_anything() -> None:

@@ -57,3 +57,16 @@ async def api_over(data_dir: Path) -> AsyncIterator[Api]:
     async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
         yield Api(front, client)
     ledger.close()
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """Check that this is an error as all of them are, and give it."""
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["code"]) == (status, status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["type"] == "about:blank"
+    assert told["title"]
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert "Traceback" not in answer.text
+    assert "/work/" not in answer.text
+    return told

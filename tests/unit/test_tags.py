@@ -1,6 +1,7 @@
 """One value a dimension: which channel wins, what a client cannot change, and what a session remembers."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import combinations
 
 import msgspec
@@ -13,7 +14,7 @@ from gateway.records import Principal, SessionTagged
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.tags import IDENTITY, Tagged, initiative_in, may_charge, resolve
-from policies.tags import CLIENT_SOURCES, DEFAULT_SOURCES, Source, value_fits
+from policies.tags import CLIENT_SOURCES, CLOSED_GRACE_DAYS, DEFAULT_SOURCES, Source, value_fits
 from tests.fakes.front import BY, NOW, PEPPER, SETTINGS, FakeFront, entry
 
 LOOSE = replace(SETTINGS, locked_dimensions=())
@@ -39,6 +40,7 @@ def tagged(
     user: str | None = None,
     session: str | None = None,
     settings: Settings = SETTINGS,
+    now: datetime = NOW,
 ) -> Tagged:
     raw = tuple((name.encode(), value.encode()) for name, value in (headers or {}).items())
     return resolve(
@@ -50,7 +52,7 @@ def tagged(
         user=user,
         session_id=session,
         settings=settings,
-        now=NOW,
+        now=now,
     )
 
 
@@ -339,6 +341,19 @@ def test_new_settings_are_seen_by_the_very_next_request() -> None:
     assert refusal(made, principal, said, settings=replace(SETTINGS, unknown_initiative="deny")) == (
         "initiative_unknown", 400,
     )  # fmt: skip
+
+
+def test_days_of_grace_end_with_time_though_nothing_else_changes() -> None:
+    made = front()
+    principal, _ = made.key(team="search")
+    made.changes.close_initiative("PROJ-1", by=BY, now=NOW)
+    strict = replace(SETTINGS, unknown_initiative="deny")
+    said = {"x-ai-tags": "epic=PROJ-1"}
+    last = NOW + timedelta(days=CLOSED_GRACE_DAYS)
+    assert tagged(made, principal, said, settings=strict).flags == ("initiative_closed",)
+    still = tagged(made, principal, said, settings=strict, now=last - timedelta(microseconds=1))
+    assert still.initiative_status == "closed"
+    assert refusal(made, principal, said, settings=strict, now=last) == ("initiative_closed", 400)
 
 
 def test_what_was_worked_out_for_one_key_is_never_given_to_another() -> None:
