@@ -17,6 +17,7 @@ BODY = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
 LENGTH = b"Content-Length: %d" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked"
 CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+EXTENSION = b";a=" + b"b" * 70_000
 REFUSED = {400, 404, 431}
 
 
@@ -91,7 +92,7 @@ ANSWERED: dict[str, bytes] = {
     "a plain request": message(HOST, LENGTH),
     "chunks": message(HOST, CHUNKED, body=CHUNKS),
     "chunks of one byte": message(HOST, CHUNKED, body=b"".join(b"1\r\n%c\r\n" % c for c in BODY) + b"0\r\n\r\n"),
-    "a chunk extension of 70 KB": message(HOST, CHUNKED, body=CHUNKS.replace(b"\r\n", b";a=" + b"b" * 70_000 + b"\r\n", 1)),
+    "a chunk extension of 70 KB": message(HOST, CHUNKED, body=CHUNKS.replace(b"\r\n", EXTENSION + b"\r\n", 1)),
     "a trailer": message(HOST, CHUNKED, body=CHUNKS[:-2] + b"X-A: b\r\n\r\n"),
     "HTTP/1.0": message(HOST, LENGTH, version=b"HTTP/1.0"),
     "spaces around a value": message(HOST, b"Content-Length:  \t%d \t" % len(BODY)),
