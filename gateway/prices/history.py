@@ -45,13 +45,14 @@ def carry_on(old: Iterable[Row], fresh: Iterable[Row], as_of: str) -> Carried:
     added: list[Row] = []
     jumps: list[Jump] = []
     for key in sorted(before.keys() | now.keys()):
-        kept = [row for row in before.get(key, ()) if (row.effective_from or ALWAYS) <= as_of]
-        new = _new_rows(kept, now.get(key, ()), as_of)
-        kept = [row for row in kept if not any(_same_place(row, one) for one in new)]
-        if key in before:
-            jumps += _jumps(before[key], new)
-        rows += (*kept, *new)
-        added += new
+        earlier = before.get(key, [])
+        kept = [row for row in earlier if (row.effective_from or ALWAYS) <= as_of]
+        new = [_as_it_was(row, earlier) for row in _new_rows(kept, now.get(key, []), as_of)]
+        rows += (row for row in kept if not any(_same_place(row, one) for one in new))
+        rows += new
+        come = [row for row in new if row not in earlier]
+        added += come
+        jumps += _jumps(earlier, come)
     return Carried(tuple(rows), tuple(added), tuple(jumps))
 
 
@@ -108,6 +109,11 @@ def _held_before(before: list[Row], new: Row) -> Row | None:
 def _money(row: Row) -> tuple[object, ...]:
     """Give what a row charges, without where it comes from."""
     return tuple(sorted(row.rates.items())), row.hours
+
+
+def _as_it_was(row: Row, earlier: list[Row]) -> Row:
+    """Give the earlier row that says the same of the same time, if there is one: it keeps source and version."""
+    return next((one for one in earlier if _same_place(one, row) and _money(one) == _money(row)), row)
 
 
 def _same_place(one: Row, other: Row) -> bool:
