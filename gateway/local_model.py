@@ -53,6 +53,8 @@ def serve(port: int) -> None:
     asked.n_ctx = CONTEXT_TOKENS
     asked.n_parallel = ANSWERS_AT_ONCE
     asked.endpoint_metrics = True
+    asked.verbosity = 1  # Errors only: what it did is in the gateway's own book.
+    asked.cors_origins = f"http://127.0.0.1:{port}"  # No page in a browser here may use it.
     asked.cpuparams.n_threads = asked.cpuparams_batch.n_threads = 1
     done = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):

@@ -1,5 +1,6 @@
 """weighbridge ask: one call through a running gateway, with what it took and what it cost."""
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -60,11 +61,12 @@ def ask(  # noqa: PLR0913 - each is an option
     if not said.strip():
         raise Failed("There is nothing to ask: the text is empty.", code=2)
     tags = ", ".join(f'{name}="{value}"' for name, value in pairs(tag or (), "--tag").items())
-    gateway = Gateway(url or url_of(ctx), needed(key), {"x-ai-tags": tags} if tags else None)
-    chosen = model or _only_model(gateway)
-    started = time.perf_counter()
-    answer = _answered(gateway, chosen, said, stream=stream, show=not json)
-    answer = replace(answer, seconds=time.perf_counter() - started)
+    where, headers = url or url_of(ctx), {"x-ai-tags": tags} if tags else None
+    with contextlib.closing(Gateway(where, needed(key), headers)) as gateway:
+        chosen = model or _only_model(gateway)
+        started = time.perf_counter()
+        answer = _answered(gateway, chosen, said, stream=stream, show=not json)
+        answer = replace(answer, seconds=time.perf_counter() - started)
     if json:
         as_json(told(answer))
     else:
@@ -120,12 +122,17 @@ def _read(dialect: "Dialect", response: "http.client.HTTPResponse", model: str, 
     from gateway.commands.asking import events, whole
 
     text, usage = "", dict[str, Any]()
-    for said in events(response) if stream else (whole(response),):
-        piece = dialect.read(said)
-        usage |= piece.usage or {}
-        text += piece.text
-        if stream and show and piece.text:
-            typer.echo("".join(c if c.isprintable() or c in "\n\t" else "?" for c in piece.text), nl=False)
+    try:
+        for said in events(response) if stream else (whole(response),):
+            piece = dialect.read(said)
+            usage |= piece.usage or {}
+            text += piece.text
+            if stream and show and piece.text:
+                typer.echo("".join(c if c.isprintable() or c in "\n\t" else "?" for c in piece.text), nl=False)
+    except Failed:
+        if stream and show and text:
+            say("")  # What went wrong begins a line of its own.
+        raise
     cost = response.getheader("x-weighbridge-cost") or usage.get("cost")
     return Answer(
         text=text,

@@ -88,7 +88,13 @@ class Gateway:
             raise Failed(f"{url!r} is no address of a gateway. Write one such as http://127.0.0.1:8080.")
         self.url = url.rstrip("/")
         self._parts = parts
+        self._open: list[http.client.HTTPConnection] = []
         self._headers = {"authorization": f"Bearer {key}", "user-agent": "weighbridge-cli", **(headers or {})}
+
+    def close(self) -> None:
+        """Leave; an answer that is not read to its end is given up."""
+        for connection in self._open:
+            connection.close()
 
     def get(self, path: str) -> Fields:
         """Give a JSON answer; raises Failed."""
@@ -112,6 +118,7 @@ class Gateway:
             )
         else:
             connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        self._open.append(connection)
         headers = dict(self._headers) | ({"content-type": "application/json"} if body is not None else {})
         try:
             connection.request(method, self._parts.path.rstrip("/") + path, body, headers)

@@ -1,8 +1,5 @@
 """weighbridge version and completion: about the program itself."""
 
-import platform
-import sqlite3
-from importlib.metadata import version as installed
 from typing import Annotated, Literal
 
 import typer
@@ -13,6 +10,9 @@ from gateway.commands.printing import as_json, say
 
 def version(*, json: Json = False) -> None:
     """Say which version this is."""
+    import platform
+    import sqlite3
+
     found = {"weighbridge": _own(), "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if json:
         as_json(found)
@@ -34,6 +34,7 @@ def completion(
 
 def _own() -> str:
     from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
 
     try:
         return installed("weighbridge")

@@ -12,6 +12,7 @@ from gateway.settings import BadSettings, Provider, Settings
 from gateway.settings_file import FILE_BYTES_MAX, VARIABLES, read_settings
 from gateway.settings_names import KEYS, MAY_CHANGE, described
 from gateway.settings_schema import File, json_schema
+from gateway.settings_variables import odd_variables
 
 ENVIRON = {"OPENAI_KEY": "sk-one", "LEDGER": "postgresql://u:pw@db/book", "EMPTY": "", "OURS": "wb_abc", "TWO": "a\nb"}
 
@@ -367,3 +368,29 @@ def test_the_schema_for_editors_knows_every_table_and_closes_it() -> None:
     json.dumps(schema)
     assert schema["$defs"]["File"]["additionalProperties"] is False
     assert {key.partition(".")[0] for key in KEYS.values()} == set(schema["$defs"]["File"]["properties"])
+
+
+def test_a_model_that_runs_beside_the_gateway_is_a_provider_more(tmp_path: Path) -> None:
+    environ = {"WEIGHBRIDGE_LOCAL_MODEL_URL": "http://127.0.0.1:9"}
+    path = written(tmp_path, '[providers.a]\nbase_url = "https://a"\n[models.m]\ntargets = ["local/smollm2", "a/x"]\n')
+    settings = read_settings(path, environ)
+    assert [provider.name for provider in settings.providers] == ["a", "local"]
+    assert settings.providers[1].models == ("smollm2",)
+    with pytest.raises(BadSettings, match="leads to no provider"):
+        read_settings(path, {})
+    own = written(tmp_path, '[providers.local]\nbase_url = "https://mine"\n')
+    assert [provider.base_url for provider in read_settings(own, environ).providers] == ["https://mine"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"PATH": "/bin", "WEIGHBRIDGE_PORT": "1", "WEIGHBRIDGE_KEY": "wb_x", "OPENAI_API_KEY": "sk-1"}, None),
+        ({"WEIGHBRIDGE_PROT": "1"}, "WEIGHBRIDGE_PROT is no variable of Weighbridge, .* mean WEIGHBRIDGE_PORT"),
+        ({"WEIGHBRIDGE_XYZ": "1"}, "WEIGHBRIDGE_XYZ is no variable of Weighbridge, so it sets nothing\\.$"),
+        ({"OPENAI_API_KEY": "wb_x"}, "OPENAI_API_KEY holds a Weighbridge key"),
+    ],
+)
+def test_a_variable_that_is_likely_a_mistake_is_named(environ: dict[str, str], says: str | None) -> None:
+    found = odd_variables(environ)
+    assert (len(found) == 0) if says is None else re.match(says, found[0])
