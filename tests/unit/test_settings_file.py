@@ -12,7 +12,6 @@ from gateway.settings import BadSettings, Provider, Settings
 from gateway.settings_file import FILE_BYTES_MAX, VARIABLES, read_settings
 from gateway.settings_names import KEYS, MAY_CHANGE, described
 from gateway.settings_schema import File, json_schema
-from gateway.settings_variables import odd_variables
 
 ENVIRON = {"OPENAI_KEY": "sk-one", "LEDGER": "postgresql://u:pw@db/book", "EMPTY": "", "OURS": "wb_abc", "TWO": "a\nb"}
 
@@ -380,17 +379,3 @@ def test_a_model_that_runs_beside_the_gateway_is_a_provider_more(tmp_path: Path)
         read_settings(path, {})
     own = written(tmp_path, '[providers.local]\nbase_url = "https://mine"\n')
     assert [provider.base_url for provider in read_settings(own, environ).providers] == ["https://mine"]
-
-
-@pytest.mark.parametrize(
-    ("environ", "says"),
-    [
-        ({"PATH": "/bin", "WEIGHBRIDGE_PORT": "1", "WEIGHBRIDGE_KEY": "wb_x", "OPENAI_API_KEY": "sk-1"}, None),
-        ({"WEIGHBRIDGE_PROT": "1"}, "WEIGHBRIDGE_PROT is no variable of Weighbridge, .* mean WEIGHBRIDGE_PORT"),
-        ({"WEIGHBRIDGE_XYZ": "1"}, "WEIGHBRIDGE_XYZ is no variable of Weighbridge, so it sets nothing\\.$"),
-        ({"OPENAI_API_KEY": "wb_x"}, "OPENAI_API_KEY holds a Weighbridge key"),
-    ],
-)
-def test_a_variable_that_is_likely_a_mistake_is_named(environ: dict[str, str], says: str | None) -> None:
-    found = odd_variables(environ)
-    assert (len(found) == 0) if says is None else re.match(says, found[0])
