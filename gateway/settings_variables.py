@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from gateway.settings_file import LOCAL_MODEL, VARIABLES, WELL_KNOWN
 
+PREFIX = "WEIGHBRIDGE_"
 OTHERS = ("WEIGHBRIDGE_CONFIG", "WEIGHBRIDGE_KEY", "WEIGHBRIDGE_URL", LOCAL_MODEL)
 """Variables that are read elsewhere: which file, what a client uses, and what `up` says to its children."""
 
@@ -15,9 +16,9 @@ def odd_variables(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     environ = os.environ if environ is None else environ
     known = {*VARIABLES, *OTHERS}
     odd = [
-        f"{name} is no variable of Weighbridge, so it sets nothing{_nearest(name, known)}."
+        f"{name} is no variable of Weighbridge, so it sets nothing{_nearest(name, known)}"
         for name in sorted(environ)
-        if name.startswith("WEIGHBRIDGE_") and name not in known
+        if name.startswith(PREFIX) and name not in known
     ]
     for name, _, _ in WELL_KNOWN.values():
         if environ.get(name, "").startswith(("wb_", "wba_")):
@@ -29,5 +30,6 @@ def odd_variables(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
 
 
 def _nearest(name: str, known: set[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.8)
-    return f"; did you mean {close[0]}?" if close else ""
+    words = {one.removeprefix(PREFIX): one for one in known}
+    close = get_close_matches(name.removeprefix(PREFIX), words, n=1, cutoff=0.6)
+    return f"; did you mean {words[close[0]]}?" if close else "."
