@@ -9,7 +9,8 @@ from gateway.errors import UpstreamFailed
 from gateway.http1 import Reader
 from gateway.settings import Provider
 
-HELD_BYTES_MAX = 256 * 1024  # Unread body above this stops the reading; one more read may still add its own size.
+READ_BYTES = 64 * 1024  # One read at most: all streams get their turn, and a slow reader is known before much is held.
+HELD_BYTES_MAX = 64 * 1024  # Unread body above this stops the reading; one more read may still add its own size.
 WRITE_BYTES = 256 * 1024  # A request up to this size is one write; a larger one waits for the provider to take it.
 LEFTOVER_BYTES_MAX = 64 * 1024  # What may follow an answer that was read to its own end, so that it is worth waiting.
 LEFTOVER_S = 1.0
@@ -17,6 +18,9 @@ LEFTOVER_S = 1.0
 
 class Owner(Protocol):
     """Who keeps connections between requests."""
+
+    room: bytearray
+    """READ_BYTES that each read goes through; one for all connections, for no two are read at once."""
 
     def freed(self, connection: "Connection") -> None:
         """Take back a connection whose answer has ended."""
@@ -109,7 +113,7 @@ class Answer:
         self._ended = True
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Carries one request at a time. Deadlines are one timer that is looked at now and then, not one for each wait."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, provider: Provider) -> None:
@@ -117,6 +121,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._loop = loop
         self._owner = owner
+        self._room = memoryview(owner.room)
         self._provider = provider
         self._reader = Reader()
         self._answer: Answer | None = None
@@ -212,13 +217,17 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._wake_writer()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Give the room for the next read."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read what came; what nobody asked for closes the connection."""
         answer, reader = self._answer, self._reader
         if answer is None:
             self._transport.abort()
             return
-        moved = reader.feed(data)
+        moved = reader.feed(bytes(self._room[:nbytes]))
         if reader.headed and not answer.status:
             answer.status, answer.headers = reader.status, reader.headers
         if reader.body:

@@ -9,8 +9,8 @@ import re
 import ssl
 from collections import deque
 
+from gateway.connection import READ_BYTES, Connection
 from gateway.connection import Answer as Answer
-from gateway.connection import Connection
 from gateway.egress import EgressRefused, Origin, Resolver, SystemResolver, checked_addresses, origin_of
 from gateway.errors import UpstreamFailed
 from gateway.providers.address import joined
@@ -101,6 +101,7 @@ class _Pool:
         self._origin = origin
         self._resolver = resolver
         self._tls = tls
+        self.room = bytearray(READ_BYTES)
         self._loop = asyncio.get_running_loop()
         self._idle_s = IDLE_S[origin.scheme]
         self._idle: list[Connection] = []

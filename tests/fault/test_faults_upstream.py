@@ -426,3 +426,15 @@ def test_a_server_that_does_not_stream_answers_a_stream_whole(gateway: RunningGa
     answer = ask(gateway, key, "whole_for_stream", stream=True)
     assert (answer.status, answer.body) == (200, GOOD)
     assert gateway.call(answer.headers["x-request-id"]).billed_cost == GOOD_COST
+
+
+def test_F34_an_idempotency_key_is_the_providers_affair_and_each_call_has_its_own_row(
+    gateway: RunningGateway, key: str, provider: ScriptedProvider
+) -> None:
+    """Replaying an answer would mean keeping it; the provider that is given the key can, and bills as it does."""
+    body = chat("idempotent")
+    answers = [gateway.post("/v1/chat/completions", body, key, {"idempotency-key": "one"}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [received.header(b"idempotency-key") for received in provider.of("idempotent")] == [b"one", b"one"]
+    calls = [gateway.call(answer.headers["x-request-id"]) for answer in answers]
+    assert [(call.state, call.billed_cost) for call in calls] == [("settled", GOOD_COST)] * 2

@@ -1,0 +1,70 @@
+"""One worker as `python -m gateway.serve` starts it, with less patience, a clock that jumps or a disk that fails.
+
+The oddities come as JSON in WEIGHBRIDGE_TEST_ODDITIES; `with_oddities` gives the environment of a RunningGateway.
+SIGUSR1 keeps the event loop busy for STALL_S.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway import clock, serve
+from gateway.journal.journal import Journal
+from gateway.wire import Wire
+from tests.fakes.disk import Operation, ScriptedDisk
+
+ODDITIES = "WEIGHBRIDGE_TEST_ODDITIES"
+STALL_S = 0.5
+
+
+def with_oddities(**oddities: object) -> dict[str, str]:
+    """Give the environment that asks for `grace_s`, `write_stall_s`, `clock_file` (its text is added to the clock, in
+    seconds), `disk_file` (while it is there, every sync of the journal fails with EIO)."""
+    return {ODDITIES: json.dumps(oddities, default=str)}
+
+
+def impatient(oddities: dict[str, object]) -> type[Wire]:
+    """Give a wire with the limits that are asked for."""
+    limits = {name: oddities[name] for name in ("grace_s", "write_stall_s") if name in oddities}
+    return type("ImpatientWire", (Wire,), limits)
+
+
+def jumping(file: Path, told: object = clock.now) -> object:
+    """Give a clock that is off by what `file` says."""
+
+    def now() -> datetime:
+        assert callable(told)
+        true: datetime = told()
+        return true + timedelta(seconds=float(file.read_text() or 0) if file.exists() else 0)
+
+    return now
+
+
+def failing(file: Path) -> ScriptedDisk:
+    """Give a disk that cannot sync while `file` is there."""
+
+    def script(operation: Operation) -> int | None:
+        return errno.EIO if operation.name == "sync" and file.exists() else None
+
+    return ScriptedDisk(script)
+
+
+def main() -> None:
+    """Set the oddities up, and serve."""
+    oddities = json.loads(os.environ.get(ODDITIES, "{}"))
+    serve.Wire = impatient(oddities)
+    if "clock_file" in oddities:
+        clock.now = jumping(Path(oddities["clock_file"]))
+    if "disk_file" in oddities:
+        Journal.open.__kwdefaults__["disk"] = failing(Path(oddities["disk_file"]))
+    signal.signal(signal.SIGUSR1, lambda *_: time.sleep(STALL_S))
+    sys.exit(serve.main())
+
+
+if __name__ == "__main__":
+    main()
