@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
+from gateway.ledger.chain import Heads
 from gateway.ledger.posting import ACCOUNT, Account, kept
 from gateway.ledger.store import Session, chunks
 
@@ -14,23 +15,47 @@ CACHED_MAX = 20_000
 COLUMNS = ("id", "digest", *ACCOUNT)
 
 
+class Memory:
+    """Numbers as they are in one book after so many removals; `seen` is a row of it, by position and link."""
+
+    def __init__(self, removals: int) -> None:
+        """Remember none."""
+        self.removals = removals
+        self.numbers: dict[Account, int] = {}
+        self.seen: tuple[int, bytes] | None = None
+
+    def holds(self, session: Session, head: Heads) -> bool:
+        """Say whether this is still the book that was seen. A backup put back under a running gateway is not."""
+        if self.removals != head.removals:
+            return False
+        if self.seen is None:
+            return True
+        position, chained = self.seen
+        if position == head.last_position:
+            return chained in {head.book_chain, head.demo_chain}
+        found = session.rows("SELECT chain_hash FROM entries WHERE position = ?", (position,))
+        return [bytes(row[0]) for row in found] == [chained]
+
+
 class Accounts:
     """What one process remembers of the accounts' numbers; the table is the truth."""
 
     def __init__(self) -> None:
         """Remember none."""
-        self._removals = 0
-        self._numbers: dict[Account, int] = {}
+        self._memory = Memory(0)
 
-    def numbers(self, session: Session, wanted: Sequence[Account], removals: int) -> "Numbered":
-        """Give the number of each account, new ones added. `removals` is the head's: after one, old numbers are void.
+    def memory(self, session: Session, head: Heads) -> Memory:
+        """Give what is remembered and still true of the book with this head."""
+        if not self._memory.holds(session, head):
+            self._memory = Memory(head.removals)
+        return self._memory
+
+    def numbers(self, session: Session, wanted: Sequence[Account], memory: Memory) -> "Numbered":
+        """Give the number of each account, new ones added.
 
         What is new is remembered only by `Numbered.keep`, once the transaction is durable.
         """
-        if removals != self._removals:
-            self._removals, self._numbers = removals, {}
-        memory = self._numbers
-        remembered = [memory.get(account) for account in wanted]
+        remembered = [memory.numbers.get(account) for account in wanted]
         unknown = {account: kept(account) for account, number in zip(wanted, remembered, strict=True) if number is None}
         numbers = _in_table(session, unknown.values())
         found = {account: numbers[row] for account, row in unknown.items()}
@@ -43,17 +68,22 @@ class Accounts:
 class Numbered:
     """The numbers of one batch's accounts, in its order."""
 
-    def __init__(self, of_each: list[int], memory: dict[Account, int], found: dict[Account, int]) -> None:
+    def __init__(self, of_each: list[int], memory: Memory, found: dict[Account, int]) -> None:
         """Hold all numbers, and those that were found or made just now."""
         self.of_each = of_each
         self._memory = memory
         self._found = found
 
-    def keep(self) -> None:
-        """Remember them. A memory that a removal has replaced meanwhile takes them with it into oblivion."""
-        if len(self._memory) + len(self._found) > CACHED_MAX:
-            self._memory.clear()
-        self._memory.update(self._found)
+    def keep(self, seen: tuple[int, bytes]) -> None:
+        """Remember them, and the last row that was added with them.
+
+        A memory that was put aside meanwhile takes them with it into oblivion.
+        """
+        numbers = self._memory.numbers
+        if len(numbers) + len(self._found) > CACHED_MAX:
+            numbers.clear()
+        numbers.update(self._found)
+        self._memory.seen = seen
 
 
 def _in_table(session: Session, wanted: Iterable[Account]) -> dict[Account, int]:

@@ -32,7 +32,9 @@ _LOCAL = (
     f"SET LOCAL search_path = {SCHEMA}; SET LOCAL TimeZone = 'UTC'; "
     "SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 )
-_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LOCAL}"
+# Every page is short and lies in the order of an index. Without statistics, on a young book, the planner would rather
+# collect all rows into a bitmap and sort them: 600 ms for 1,000 entries instead of 10.
+_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LOCAL}; SET LOCAL enable_bitmapscan = off"
 _WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCAL}; SET LOCAL synchronous_commit = 'on'"
 # Positions are given and committed under this one row's lock: whoever reads on from a position misses nothing.
 _LOCK = "SELECT FROM head FOR UPDATE"
@@ -130,7 +132,10 @@ class PostgresStore:
         if isinstance(error, (psycopg.DataError, psycopg.IntegrityError)):
             return Unstorable(None, f"PostgreSQL refuses it: {said}")
         why = _SAYS.get(error.sqlstate or "")
-        return LedgerDown(f"The ledger in {self._where} {why or f'does not answer: {said}'}.")
+        if why is None:
+            lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+            why = f"{'does not answer' if lost else 'refuses'}: {said}"
+        return LedgerDown(f"The ledger in {self._where} {why}.")
 
 
 _SAYS = {

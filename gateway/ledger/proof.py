@@ -35,11 +35,12 @@ def prove(store: Store, progress: Callable[[int], None] | None, anchor: str | No
             page = store.read(_page(after, min(after + PAGE, head.last_position)))
             if not walk.over(map(_row, page), progress):
                 break
+        walk.close()
         if walk.problem is None:
             walk.blame(*store.read(lambda session: _sums_problem(session, store.day)))
         # Rows that a removal took from under the walk are no lie: it begins again.
         if store.read(read_heads).removals == head.removals:
-            return walk.end()
+            return walk.verdict()
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -91,8 +92,8 @@ class Walk:
         """Rows found good so far."""
         return self._seen.book_entries + self._seen.demo_entries
 
-    def end(self) -> Verification:
-        """Compare what was seen with the stored head and the anchor; gives the verdict."""
+    def close(self) -> None:
+        """Compare what was seen with the stored head and the anchor, behind the last row."""
         seen, stored = self._seen, self._stored
         counts, expected = (seen.book_entries, seen.demo_entries), (stored.book_entries, stored.demo_entries)
         if counts != expected:
@@ -102,10 +103,13 @@ class Walk:
             self.blame(seen.last_position + 1, "the stored head does not belong to these entries")
         if not self._anchored:
             self.blame(None, "the head noted outside is not in this book: it was rewritten or replaced")
+
+    def verdict(self) -> Verification:
+        """Say what was found."""
         return Verification(
             entries=self.entries,
             intact=self.problem is None,
-            head=stored.book_chain.hex(),
+            head=self._stored.book_chain.hex(),
             first_bad=self.first_bad,
             problem=self.problem,
         )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from gateway.ledger.entry import DIMENSIONS, SpendQuery, SpendRow
 from gateway.ledger.errors import UnknownDimension
-from gateway.ledger.posting import FIGURES, rfc3339
+from gateway.ledger.posting import FIGURES, indexed, rfc3339
 from gateway.ledger.store import Value
 
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in FIGURES)
@@ -71,11 +71,12 @@ def _wanted(where: Mapping[str, str], day: str) -> tuple[str, list[Value]]:
     """Give the filter as SQL that begins with AND, and its values."""
     columns = [name for name in where if name != "day"]
     sql = f" AND {day} = ?" if "day" in where else ""
-    values: list[Value] = [where["day"]] if "day" in where else []
+    # As rows hold it: a value that no row can hold finds none.
+    values: list[Value] = [indexed(where["day"])] if "day" in where else []
     if columns:
         fitting = " AND ".join(f"{name} = ?" for name in columns)
         sql += f" AND account IN (SELECT id FROM accounts WHERE {fitting})"  # noqa: S608
-        values += [where[name] for name in columns]
+        values += [indexed(where[name]) for name in columns]
     return sql, values
 
 

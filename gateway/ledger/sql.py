@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway.ledger import spending
-from gateway.ledger.accounts import Accounts, Numbered
-from gateway.ledger.chain import REMOVABLE, Heads
+from gateway.ledger.accounts import Accounts, Memory, Numbered
+from gateway.ledger.chain import REMOVABLE
 from gateway.ledger.entry import Appended, Entry, Placed, SpendQuery, SpendRow, Verification
 from gateway.ledger.errors import Unstorable
 from gateway.ledger.heads import read_heads, write_heads
@@ -53,12 +53,12 @@ class SqlLedger:
         if not postings:
             return Appended(0, 0)
         try:
-            appended, numbered = self._store.write(lambda session: self._append(session, postings))
+            appended, keep = self._store.write(lambda session: self._append(session, postings))
         except Unstorable as error:
             if error.id is None and len(entries) == 1:
                 raise Unstorable(entries[0].id, str(error)) from error
             raise
-        numbered.keep()
+        keep()
         return appended
 
     def entries(self, *, after: int = 0, kinds: tuple[str, ...] = (), limit: int = 1000) -> tuple[Placed, ...]:
@@ -114,9 +114,15 @@ class SqlLedger:
         """Release connections."""
         self._store.close()
 
-    def _append(self, session: Session, postings: list[Posting]) -> tuple[Appended, Numbered]:
+    def _append(self, session: Session, postings: list[Posting]) -> tuple[Appended, Callable[[], None]]:
+        """Write what is new; gives what became of the batch, and what is to be done once that is durable."""
         head = read_heads(session)
+        memory = self._accounts.memory(session, head)
         fresh, conflicting, duplicates = _sorted_out(session, postings)
+        _keep_conflicts(session, conflicting)
+        appended = Appended(len(fresh), duplicates, tuple(posting.id for posting in conflicting))
+        if not fresh:
+            return appended, lambda: None
         rows: list[tuple[Any, ...]] = []
         for posting in fresh:
             times = (posting.occurred_at, posting.recorded_at)
@@ -124,19 +130,17 @@ class SqlLedger:
             derived = posting.derived
             rows.append((position, *_columns(posting), chained, derived.request_id, derived.response_id))
         session.insert("entries", ENTRIES, rows)
-        numbered = self._book(session, fresh, head)
-        _keep_conflicts(session, conflicting)
-        if fresh:
-            write_heads(session, head)
-        return Appended(len(fresh), duplicates, tuple(posting.id for posting in conflicting)), numbered
+        numbered = self._book(session, fresh, rows[0][0], memory)
+        write_heads(session, head)
+        last = (rows[-1][0], head.of(fresh[-1].source))
+        return appended, lambda: numbered.keep(last)
 
-    def _book(self, session: Session, fresh: list[Posting], head: Heads) -> Numbered:
-        """Write the calls among new entries, and add them to their days."""
-        first = head.last_position - len(fresh) + 1
+    def _book(self, session: Session, fresh: list[Posting], first: int, memory: Memory) -> Numbered:
+        """Write the calls among new entries, placed from `first` on, and add them to their days."""
         placed = enumerate(fresh, start=first)
         booked = [(at, one.occurred_at, one.derived) for at, one in placed if one.derived.account is not None]
         wanted = [derived.account for _, _, derived in booked if derived.account is not None]
-        numbered = self._accounts.numbers(session, wanted, head.removals)
+        numbered = self._accounts.numbers(session, wanted, memory)
         calls: list[tuple[Any, ...]] = []
         daily: dict[tuple[str, int], tuple[int, ...]] = {}
         for (position, occurred_at, derived), account in zip(booked, numbered.of_each, strict=True):

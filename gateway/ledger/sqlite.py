@@ -44,7 +44,7 @@ class SqliteStore:
         self._path = path
         self._wait_s = wait_s
         self._writing = threading.Lock()
-        self._pool: Pool[sqlite3.Connection] = Pool(self._connect)
+        self._pool: Pool[_Connection] = Pool(self._connect)
 
     def read(self, work: Callable[[Session], Work]) -> Work:
         """Give what `work` makes of one snapshot."""
@@ -68,8 +68,13 @@ class SqliteStore:
             raise BadLedger(
                 f"{self._path} cannot be the ledger: {why}. Check the path and who may write there."
             ) from error
-        self._switch_to_log()
-        found = self.read(self._version)
+        try:
+            self._switch_to_log()
+            found = self.read(self._version)
+        except LedgerDown as down:
+            if primary_code(down.__cause__) in _NOT_OURS:
+                raise BadLedger(f"{self._path} is no SQLite file, or a damaged one: restore a backup.") from down
+            raise
         check_version(found, str(self._path))
         if found < version():
             self.write(lambda session: migrate(session, self._version(session), WORDS))
@@ -87,8 +92,6 @@ class SqliteStore:
                     f"{self._path} lies where SQLite has no write-ahead log: use a local disk, or PostgreSQL."
                 )
             except sqlite3.Error as error:
-                if primary_code(error) in _NOT_OURS:
-                    raise BadLedger(f"{self._path} is no SQLite file, or a damaged one: restore a backup.") from error
                 if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise _named(error, self._path) from error
                 time.sleep(RETRY_S)
@@ -104,12 +107,17 @@ class SqliteStore:
             raise BadLedger(f"{self._path} is another program's database: give the ledger a file of its own.")
         return 0
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> "_Connection":
         try:
             # Mode rw: a file that has vanished is an error, never a new and empty book.
             where = f"file:{quote(str(self._path))}?mode=rw"
             connection = sqlite3.connect(
-                where, uri=True, timeout=self._wait_s, isolation_level=None, check_same_thread=False
+                where,
+                uri=True,
+                timeout=self._wait_s,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
         except sqlite3.Error as error:
             raise _named(error, self._path) from error
@@ -127,13 +135,17 @@ class SqliteStore:
         except sqlite3.Error as error:
             # SQLite looks into a file only when it is first used.
             connection.close()
-            if primary_code(error) in _NOT_OURS:
-                raise BadLedger(f"{self._path} is no SQLite file, or a damaged one: restore a backup.") from error
             raise _named(error, self._path) from error
+        connection.file = _file(self._path)
         return connection
 
     def _run(self, begin: str, work: Callable[[Session], Work]) -> Work:
         connection, _ = self._pool.take()
+        if connection.file != _file(self._path):
+            # What is written to a file that another one has taken the place of would be gone with the last close.
+            connection.close()
+            self._pool.drain()
+            raise LedgerDown(f"The ledger {self._path} was moved or replaced while it was in use.")
         try:
             connection.execute(begin)
             made = work(SqliteSession(connection))
@@ -145,6 +157,12 @@ class SqliteStore:
             raise
         self._pool.give(connection)
         return made
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it was opened on."""
+
+    file: tuple[int, int] | None = None
 
 
 class SqliteSession:
@@ -169,7 +187,7 @@ class SqliteSession:
         self._connection.executemany(sql, rows)
 
 
-def primary_code(error: BaseException) -> int:
+def primary_code(error: BaseException | None) -> int:
     """Give SQLite's primary result code (https://sqlite.org/rescode.html), 0 for an error of Python's module."""
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
@@ -197,6 +215,15 @@ def _named(error: BaseException, path: Path) -> LedgerDown | Unstorable:
 
 def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({','.join('?' * len(columns))})"  # noqa: S608 - our names
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Give what tells this file from one that takes its place; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _text(raw: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from gateway.ledger.entry import Call, Entry, Ledger
+from gateway.ledger.entry import Call, Entry, Ledger, SpendQuery
 from gateway.ledger.open import open_ledger
 from policies.money import NanoUsd, priced
 from policies.pricing import Charge, total
@@ -21,6 +21,7 @@ from tests.contract import postgres
 from tests.fakes.ledger import MemoryLedger
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+EVER = SpendQuery(since=NOON - timedelta(days=400), until=NOON + timedelta(days=400))
 
 MODELS = (("openai", "gpt-5.2"), ("openai", "gpt-5.2-mini"), ("anthropic", "claude-opus-4-8"), ("google", "gemini-3"))
 
@@ -44,17 +45,19 @@ def engine(name: str, folder: Path) -> Iterator[Engine]:
         opened.append(ledger)
         return ledger
 
-    if name == "memory":
-        shared = MemoryLedger()
-        yield Engine(name, "", lambda: shared, _no_sql)
-    elif name == "sqlite":
-        path = folder / "ledger.sqlite"
-        yield Engine(name, f"sqlite:{path}", lambda: keep(open_ledger(f"sqlite:{path}", folder)), _sqlite(path))
-    else:
-        url = postgres.database_url()
-        yield Engine(name, url, lambda: keep(open_ledger(url, folder)), _postgres(url))
-    for ledger in opened:
-        ledger.close()
+    try:
+        if name == "memory":
+            shared = MemoryLedger()
+            yield Engine(name, "", lambda: shared, _no_sql)
+        elif name == "sqlite":
+            path = folder / "ledger.sqlite"
+            yield Engine(name, f"sqlite:{path}", lambda: keep(open_ledger(f"sqlite:{path}", folder)), _sqlite(path))
+        else:
+            url = postgres.database_url()
+            yield Engine(name, url, lambda: keep(open_ledger(url, folder)), _postgres(url))
+    finally:
+        for ledger in opened:
+            ledger.close()
 
 
 def call_entry(number: int, call: dict[str, Any] | None = None, **envelope: Any) -> Entry:

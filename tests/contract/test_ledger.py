@@ -9,13 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.ledger.entry import Appended, Entry, Ledger, SpendQuery
+from gateway.ledger.entry import Appended, Entry, Ledger
 from gateway.ledger.errors import LedgerDown, Unstorable
 from gateway.ledger.posting import ENTRY_BYTES_MAX, FIGURE_MAX, ID_CHARACTERS_MAX
 from policies.usage import Usage
-from tests.contract.ledgers import NOON, Engine, call_entry, engine, other_entry
-
-EVER = SpendQuery(since=NOON - timedelta(days=400), until=NOON + timedelta(days=400))
+from tests.contract.ledgers import EVER, NOON, Engine, call_entry, engine, other_entry
 
 
 @pytest.fixture(params=("memory", "sqlite", "postgres"))

@@ -70,7 +70,7 @@ class MemoryLedger:
         for entry in (row.entry for row in self.rows):
             if entry.kind not in {"call", "attempt"} or not query.since <= entry.occurred_at < query.until:
                 continue
-            if any(_value(entry, name) != value for name, value in query.where.items()):
+            if any(not value or _value(entry, name) != indexed(value) for name, value in query.where.items()):
                 continue
             sums = groups.setdefault(tuple(_value(entry, name) for name in query.by), [0] * len(FIGURES))
             sums[:] = [sum(pair) for pair in zip(sums, _figures(entry), strict=True)]
@@ -84,9 +84,11 @@ class MemoryLedger:
     def verify(self, progress: Callable[[int], None] | None = None, *, anchor: str | None = None) -> Verification:
         with self._lock:
             self.ping()
-            walk = Walk(self._heads, anchor)
-            walk.over((self._row(row) for row in self.rows), progress)
-            return walk.end()
+            walk = Walk(msgspec.structs.replace(self._heads), anchor)
+            rows = [self._row(row) for row in self.rows]
+        walk.over(rows, progress)
+        walk.close()
+        return walk.verdict()
 
     def remove(self, source: str) -> int:
         if source != REMOVABLE:
