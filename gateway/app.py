@@ -13,6 +13,7 @@ from gateway.forward import Forwarder
 from gateway.house import House
 from gateway.ingress import Ingress
 from gateway.journal.journal import Journal
+from gateway.journal.orphans import recover_orphans
 from gateway.journal.shipper import Shipper
 from gateway.keys import read_pepper
 from gateway.ledger.errors import LedgerDown
@@ -73,12 +74,14 @@ def journal_dir(settings: Settings, worker: int) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def running(house: House) -> AsyncIterator[None]:
+async def running(house: House, worker: int) -> AsyncIterator[None]:
     """Keep the process's own work going while requests are served; at the end everything is in journal and ledger."""
     loop = asyncio.get_running_loop()
     house.shipper.start()
     await _look_at_registry(house)
     tasks = [asyncio.create_task(work(house)) for work in (_refresh, _flush, _watch_files)]
+    if worker == 0:
+        tasks.append(asyncio.create_task(_adopt(house)))
     tasks.append(asyncio.create_task(sweep()))
     try:
         yield
@@ -117,6 +120,16 @@ async def _look_at_registry(house: House) -> None:
     if house.ledger_problem is not None:
         log.info("ledger_reachable")
     house.ledger_problem, house.registry_read = None, True
+
+
+async def _adopt(house: House) -> None:
+    """Ship what workers left that are not started any more, since there are fewer of them now."""
+    settings = house.settings
+    root, keep = settings.data_dir / "journal", set(range(settings.workers))
+    found = await asyncio.to_thread(recover_orphans, root, keep, house.ledger, retention_s=settings.journal_retention_s)
+    for orphan in found:
+        said = {"directory": str(orphan.directory), "shipped": orphan.shipped, "uncertain": orphan.uncertain}
+        log.warning("journal_adopted", extra={**said, "reason": orphan.problem})
 
 
 async def _flush(house: House) -> None:

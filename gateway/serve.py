@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: Settings, house: House, app: Ingress, sock: socket.socket) -> None:
+async def serve(house: House, app: Ingress, sock: socket.socket, worker: int) -> None:
     """Serve on `sock` until a signal; on return every call has ended and is booked."""
     config = uvicorn.Config(
         app,
@@ -79,8 +79,8 @@ async def serve(settings: Settings, house: House, app: Ingress, sock: socket.soc
     )
     server = Server(config, house)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloaded, house)
-    async with running(house):
-        log.info("worker_ready", extra={"listen": f"{settings.host}:{sock.getsockname()[1]}"})
+    async with running(house, worker):
+        log.info("worker_ready", extra={"listen": f"{house.settings.host}:{sock.getsockname()[1]}"})
         await server.serve(sockets=[sock])
         # Calls cut short at the end of the drain still write their entries.
         await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
@@ -125,7 +125,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, house, app, sock))
+        runner.run(serve(house, app, sock, args.worker))
 
 
 class JsonLines(logging.Formatter):

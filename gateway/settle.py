@@ -136,7 +136,7 @@ def _weigh(crossing: Crossing, reading: Reading, book: PriceBook) -> _Weighed:
         return _VOIDED
     if crossing.asked.operation == "count_tokens":
         return _Weighed("settled", Usage(), billed_cost=0, cost_source="none")
-    if reading.usage is not None and "partial_usage" not in reading.flags:
+    if reading.usage is not None and "partial" not in reading.flags:
         return _known(crossing, reading, reading.usage, book)
     if "error_in_body" in reading.flags:
         return _VOIDED
