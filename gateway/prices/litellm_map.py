@@ -58,6 +58,8 @@ def read_litellm(text: str) -> tuple[tuple[Listing, ...], tuple[Skipped, ...]]:
     Raises ValueError for what is not JSON, names a model twice, or holds a price that cannot be one.
     """
     tree = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
+    if not isinstance(tree, dict):
+        raise ValueError("the map is no object of models")  # noqa: TRY004 - the file is wrong, not a type of ours
     listings: dict[tuple[str, str], tuple[Listing, ...]] = {}
     skipped: list[Skipped] = []
     for key, entry in sorted(tree.items(), key=lambda item: (item[0].count("/"), item[0])):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ FILE_BYTES_MAX = 2**20
 
 PRICED_TIERS = tuple(tier for tier in TIERS if tier != "standard")
 ROW_KEYS = ("provider", "model", "effective_from", "discount_percent", "max_input_tokens", "max_output_tokens")
+PERCENT_DECIMALS_MAX = 6
+"""A contract states no finer discount; more digits would make rates for more units than anybody reads."""
 FEE_PER = 1
 """A fee is stated for one request, as contracts do; all else for the price list's units."""
 
@@ -149,9 +152,11 @@ class _Reader:
             return None
         here = (*keys, "discount_percent")
         percent = self._decimal(row["discount_percent"], here)
-        if not 0 < percent <= 100:
-            raise BadSettings(f"{self.place.at(*here)} must be above 0 and at most 100.")
-        return ((100 - percent) / 100).as_integer_ratio()  # Decimal
+        if not 0 < percent <= 100 or percent != round(percent, PERCENT_DECIMALS_MAX):
+            raise BadSettings(
+                f"{self.place.at(*here)} must be above 0 and at most 100, with at most {PERCENT_DECIMALS_MAX} decimals."
+            )
+        return Fraction(100 - Fraction(percent), 100).as_integer_ratio()
 
     def _decimal(self, written: object, keys: Keys) -> Decimal:
         """Read a decimal that people wrote in quotes, so that no binary fraction comes between."""

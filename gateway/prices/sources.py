@@ -53,9 +53,9 @@ def read_sources(sources: Sources, *, models_min: int = MODELS_MIN) -> Said:
     text, genai = _text(sources.genai, "genai-prices", sources.genai_version)
     try:
         prices, no_price_either = read_genai(text)
+        known = tuple(_known(listings, prices))
     except (ValueError, SyntaxError, RecursionError) as error:
         raise BadSettings(f"{sources.genai}: {error}. Nothing was changed.") from error
-    known = tuple(_known(listings, prices))
     for path, count in (
         (sources.litellm, sum(1 for one in known if one.litellm)),
         (sources.genai, sum(1 for one in known if one.genai)),
