@@ -38,9 +38,9 @@ class Server(msgspec.Struct, forbid_unknown_fields=True):
         Literal["drain", "stop"],
         Meta(description="Read an abandoned answer to its end for its usage, or stop and book a marked estimate."),
     ] = "drain"
-    drain_timeout_s: Annotated[
-        float, Meta(ge=0, le=3600, description="How long an abandoned answer is read, and a stopping worker waits.")
-    ] = 30.0
+    drain_timeout_s: Annotated[float, Meta(ge=0, le=3600, description="How long an abandoned answer is read on.")] = (
+        30.0
+    )
     log_calls: Annotated[bool, Meta(description="Write one log line for each call, at its end.")] = True
 
 
