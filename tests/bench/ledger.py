@@ -1,4 +1,4 @@
-"""How fast the ledger takes entries in and sums them: `python -m tests.bench.ledger [calls]`."""
+"""How fast the ledger takes entries in, sums and proves them: `python -m tests.bench.ledger [calls]`."""
 
 import statistics
 import sys
@@ -14,6 +14,14 @@ from tests.contract.ledgers import NOON, call_entry, engine
 DAYS = 30
 START = NOON.replace(hour=0)
 SEVEN_HOURS = timedelta(hours=7)
+
+QUESTIONS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (("team", "initiative", "request_model"), {}),
+    (("day", "team"), {}),
+    ((), {}),
+    (("request_model",), {"team": "team-03"}),
+    (("workflow",), {"person": f"per_{7:032x}"}),
+)
 
 
 def main(calls: int) -> None:
@@ -38,31 +46,6 @@ def measure(name: str, ledger: Ledger, calls: int) -> None:
     began = time.perf_counter()
     assert ledger.verify().intact
     print(f"{name}: verify {calls / (time.perf_counter() - began):,.0f} entries/s", flush=True)
-
-
-QUESTIONS:
-                for period, said in ((whole, "whole days"), (ragged, "ragged ends")):
-                    query = SpendQuery(since=period.since, until=period.until, by=by, where=where)
-                    took = median_ms(lambda query=query: ledger.spend(query))
-                    asked = f"{'+'.join(by) or 'total'}{f' of {where}' if where else ''}, {said}"
-                    print(f"{name:9} spend {asked:<58} {took:>9.1f} ms")
-            one = call_entry(calls // 3)
-            print(f"{name:9} find {median_ms(lambda: ledger.find(one.call().request_id)):.2f} ms")
-            print(
-                f"{name:9} find_response {median_ms(lambda: ledger.find_response(one.call().response_id or '')):.2f} ms"
-            )
-            began = time.perf_counter()
-            assert ledger.verify().intact
-            print(f"{name:9} verify {calls / (time.perf_counter() - began):,.0f} entries/s")
-
-
-QUESTIONS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
-    (("team", "initiative", "request_model"), {}),
-    (("day", "team"), {}),
-    ((), {}),
-    (("request_model",), {"team": "team-03"}),
-    (("workflow",), {"person": f"per_{7:032x}"}),
-)
 
 
 def filled(ledger: Ledger, calls: int, batch: int) -> float:
