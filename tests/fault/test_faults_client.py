@@ -17,7 +17,7 @@ from tests.fault.raw import closed_within, connect, request
 from tests.fault.serve_with import with_oddities
 
 PATH = b"/v1/chat/completions"
-GRACE_S, WRITE_STALL_S = 0.6, 1.0
+GRACE_S, WRITE_STALL_S = 1.5, 1.0
 INFLIGHT_MAX = 300
 
 
@@ -184,13 +184,13 @@ def test_T47_whoever_sends_slowly_is_closed_and_others_are_served_meanwhile(gate
     assert time.monotonic() - started < 1.0
     drip = connect(gateway.port)
     drip.sendall(whole[:10])
-    for byte in whole[10:60]:
+    for byte in whole[10:110]:
         if closed_within(drip, 0.05):
             break
         drip.sendall(bytes([byte]))
     else:
         raise AssertionError("a request of one byte every 50 ms was waited for")
-    assert all(closed_within(sock, 3) for sock in socks)
+    assert all(closed_within(sock, 6) for sock in socks)
     for sock in (*socks, drip):
         sock.close()
 
