@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.failed import Failed
+from gateway.commands.opening import DEMO
 from gateway.commands.printing import cell, progress, say
 from gateway.commands.starting import address, command, free_port, is_free, when_ready
 from gateway.commands.up import PagesPort, Port
@@ -111,19 +112,27 @@ def _tell(plan: "DemoPlan", seeded: "Seeded", seconds: float) -> None:
     caller = next((key for key in seeded.keys if key.team), None)
     if caller is None:
         return
-    elsewhere = "" if plan.port == PORT else f" --url {url}"
+    config = "" if _is_found(plan) else f" --config {plan.config_file}"
     say(f"""
   Try it in another terminal:
 
+    export WEIGHBRIDGE_URL={url}
     export WEIGHBRIDGE_KEY={caller.key.reveal()}
-    {command()} ask --model gpt-4o-mini "Hello"{elsewhere}
-    {command()} spend --by team,model --since 30d --config {plan.config_file}
+    {command()} ask --model gpt-4o-mini "Hello"
+    {command()} spend --by team,initiative --since 7d{config}
 
-    curl {url}/v1/chat/completions -H "Authorization: Bearer $WEIGHBRIDGE_KEY" \\
+    curl -s $WEIGHBRIDGE_URL/v1/chat/completions -H "Authorization: Bearer $WEIGHBRIDGE_KEY" \\
       -H "Content-Type: application/json" -H "X-AI-Tags: env=demo" \\
-      -d '{{"model": "echo", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+      -d '{{"model": "gpt-4o-mini", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
   Ctrl-C stops it; {command()} demo --clear removes the made-up data.""")
+
+
+def _is_found(plan: "DemoPlan") -> bool:
+    """Say whether verbs that only read find this demo by themselves."""
+    from gateway.settings_file import FILE_NAME
+
+    return plan.config_file == DEMO and not Path(FILE_NAME).exists() and not Path("weighbridge-data").exists()
 
 
 def _whose(key: "DemoKey") -> str:

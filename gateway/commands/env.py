@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from gateway.commands.failed import Failed
-from gateway.commands.opening import Json, settings_of
+from gateway.commands.opening import Json, settings_to_read
 from gateway.commands.printing import as_json, say
 from gateway.commands.starting import address
 
@@ -61,7 +61,7 @@ def tools(url: str, key: str, initiative: str | None) -> dict[str, str | None]:
 
 def url_of(ctx: typer.Context) -> str:
     """Give where the gateway of these settings listens, as this machine reaches it."""
-    settings = settings_of(ctx)
+    settings = settings_to_read(ctx)
     return address(settings.host, settings.port)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.commands.failed import FAILED, Failed
-from gateway.commands.opening import Json, settings_of
+from gateway.commands.opening import Json, settings_to_read
 from gateway.commands.printing import Column, as_json, cell, say, table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def told(directory: Path, found: "JournalVerification") -> dict[str, Any]:
 
 
 def _directories(ctx: typer.Context) -> list[Path]:
-    journals = settings_of(ctx).data_dir / "journal"
+    journals = settings_to_read(ctx).data_dir / "journal"
     found = sorted(path for path in journals.iterdir() if path.is_dir()) if journals.is_dir() else []
     if not found:
         raise Failed(f"There is no journal at {journals} yet. Start the gateway once: weighbridge up.")

@@ -25,6 +25,9 @@ ACTOR = "cli"
 """Whose changes these are in the book: whoever can open it."""
 
 
+DEMO = Path("weighbridge-demo") / "weighbridge.toml"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What was said before the verb."""
@@ -53,10 +56,24 @@ def settings_of(ctx: typer.Context, *, serving: bool = False) -> "Settings":
     return read_settings(options.config, serving=serving)
 
 
+def settings_to_read(ctx: typer.Context) -> "Settings":
+    """Give the settings this call reads by: where nothing else has been started, those of a demo that has.
+
+    Who has just seen the demo means it; the remark says so to everybody else.
+    """
+    from gateway.settings_file import read_settings
+
+    settings = settings_of(ctx)
+    if settings.config_file is None and not settings.data_dir.exists() and DEMO.is_file():
+        note(f"(of the demo: {DEMO})")
+        return read_settings(DEMO, serving=False)
+    return settings
+
+
 @contextlib.contextmanager
 def book(ctx: typer.Context) -> "Iterator[Ledger]":
     """Open the ledger for reading, and close it; raises Failed where there is none yet."""
-    settings = settings_of(ctx)
+    settings = settings_to_read(ctx)
     _known(settings)
     from gateway.ledger.open import open_ledger
 
@@ -67,7 +84,7 @@ def book(ctx: typer.Context) -> "Iterator[Ledger]":
 @contextlib.contextmanager
 def desk(ctx: typer.Context, *, create: bool = False) -> Iterator[Desk]:
     """Open the registry, and close it; with `create` a data folder that is not there yet is made."""
-    settings = settings_of(ctx)
+    settings = settings_of(ctx) if create else settings_to_read(ctx)
     if create and not settings.data_dir.exists():
         settings.data_dir.mkdir(parents=True)
         note(f"Made {settings.data_dir}, where the ledger and the journal are from now on.")

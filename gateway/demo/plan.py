@@ -14,6 +14,7 @@ _SETTINGS = """\
 host = "127.0.0.1"
 port = {port}
 pages_port = {pages_port}
+log_calls = false
 
 [data]
 dir = "data"

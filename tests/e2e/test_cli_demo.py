@@ -56,6 +56,30 @@ def test_the_demo_tells_true_numbers(demo: Demo, cli: Cli) -> None:
     booked = cli("spend", "--by", "team", "--since", "120d", "--where", "source=demo", "--json").json()
     assert (len(booked["rows"]), booked["total"]["calls"]) == (teams, calls)
     assert len(cli("initiative", "list", "--json").json()) == initiatives
+    assert f"export WEIGHBRIDGE_URL={demo.url}" in demo.process.said
+    assert "spend --by team,initiative --since 7d\n" in demo.process.said
+
+
+def test_who_has_seen_the_demo_reads_it_without_naming_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = cli("team", "list").out
+    monkeypatch.delenv("WEIGHBRIDGE_CONFIG")
+    for verb in (("spend", "--since", "7d"), ("journal", "verify"), ("ledger", "verify")):
+        said = cli(*verb)
+        assert said.code == 0
+        assert said.err.splitlines()[0] == "(of the demo: weighbridge-demo/weighbridge.toml)"
+    assert cli("team", "list").out == named
+
+
+def test_what_is_written_is_never_written_to_the_demo_unasked(
+    demo: Demo, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = cli("team", "list").out
+    monkeypatch.delenv("WEIGHBRIDGE_CONFIG")
+    monkeypatch.setenv("WEIGHBRIDGE_DATA_DIR", "of-my-own")
+    assert cli("team", "create", "of-my-own").code == 0
+    monkeypatch.setenv("WEIGHBRIDGE_CONFIG", str(demo.config))
+    monkeypatch.delenv("WEIGHBRIDGE_DATA_DIR")
+    assert cli("team", "list").out == named
     assert "Traceback" not in demo.process.said
 
 

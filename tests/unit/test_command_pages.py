@@ -48,13 +48,13 @@ def test_a_command_on_a_page_is_one_that_there_is(page: str, words: list[str]) -
 
 
 def test_every_verb_is_on_the_page_of_the_command_line() -> None:
-    called = {id(resolved(words)[0]) for page, words in CALLS if page == "cli.md"}
+    page = (DOCS / "cli.md").read_text()
 
-    def missing(command: Any, name: str) -> Iterator[str]:
+    def verbs(command: Any, name: str) -> Iterator[str]:
         for verb, inner in command.commands.items():
             if hasattr(inner, "commands"):
-                yield from missing(inner, f"{name} {verb}")
-            elif id(inner) not in called:
+                yield from verbs(inner, f"{name} {verb}")
+            else:
                 yield f"{name} {verb}"
 
-    assert not list(missing(COMMAND, "weighbridge"))
+    assert [name for name in verbs(COMMAND, "weighbridge") if name not in page] == []
