@@ -63,7 +63,14 @@ class Checkout:
 
     def start(self, *arguments: str, launcher: Path | str | None = None, **options: object) -> subprocess.Popen[str]:
         command = [str(launcher or self.root / "weighbridge"), *arguments]
-        ways = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True} | options
+        # A test run in the background ignores interrupts, and so would whatever it starts.
+        ways: dict[str, object] = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        ways |= {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "start_new_session": True,
+        } | options
         self.started.append(subprocess.Popen(command, env=self.environment, **ways))
         return self.started[-1]
 
