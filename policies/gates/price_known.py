@@ -11,5 +11,5 @@ def price_known(ask: Ask) -> Refusal | None:
     return Refusal(
         "price_unknown",
         f"No price is known for {ask.model}, so its cost cannot be booked. "
-        "Add it to the price overrides, or set [prices] unknown = \"allow\" to book tokens and price them later.",
+        'Add it to the price overrides, or set [prices] unknown = "allow" to book tokens and price them later.',
     )

@@ -22,9 +22,7 @@ class Forwarder:
     def __init__(self, upstream_port: int) -> None:
         self._api_base = f"http://127.0.0.1:{upstream_port}/v1"
 
-    async def __call__(
-        self, scope: dict[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
         body = b""
         more = True
