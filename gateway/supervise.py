@@ -152,8 +152,11 @@ class Supervisor:
 
 
 def pages(settings: Settings) -> Companion:
-    """Give the companion that serves the pages: another package, started by name and never imported."""
-    command = [sys.executable, "-m", "reporting.web"]
+    """Give the companion that serves the pages: another package, started by name and never imported.
+
+    It prints an address that signs in whoever started it.
+    """
+    command = [sys.executable, "-m", "reporting.web", "--link"]
     if settings.config_file:
         command += ["--config", str(settings.config_file)]
     return Companion("pages", tuple(command))
