@@ -1,6 +1,8 @@
 """What a verified book proves: nothing in it was changed, moved, added or taken out since it was written."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +85,17 @@ def test_G10_a_book_that_was_cut_and_written_on_is_told_by_the_head_noted_outsid
         forged.append((*BOOK[:7], call_entry(8, {"billed_cost": 1})))
         assert forged.verify().intact
         assert not forged.verify(anchor=noted).intact
+
+
+def test_the_head_can_be_recomputed_by_the_few_lines_in_the_manual(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    (script,) = (part.partition("```")[0] for part in manual.split("```python\n")[1:])
+    with engine("sqlite", tmp_path) as book:
+        ledger = written(book)
+        ledger.append((other_entry(30, id='"\u20ac\\ \t\U0001f9ee/', source="import"),))
+        command = [sys.executable, "-c", script, str(tmp_path / "ledger.sqlite")]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert said.strip() == ledger.verify().head
 
 
 MADE_UP = "account, 1, 1, 0, 0, 0, 0, 0, 0, 0 FROM calls WHERE position = 3"
