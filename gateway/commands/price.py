@@ -89,9 +89,8 @@ def show(
              f"{rate.above_input_tokens:,} tokens" if rate.above_input_tokens else None)
             for rate in price.rates
         ]  # fmt: skip
-        about = (
-            f"{price.provider_name}/{price.model} since {_since(price) or 'always'}; {price.source}; {price.version}"
-        )
+        since = (_since(price) or "always") + (", in some hours of the week" if price.hours else "")
+        about = f"{price.provider_name}/{price.model} since {since}; {price.source}; {price.version}"
         table(headings, rows, title=about)
 
 
@@ -137,6 +136,62 @@ def diff(
     table(headings, rows, title="USD for a million tokens, input / output")
 
 
+@app.command("disagreements")
+def disagreements(
+    contains: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Part of a model's name.")] = None,
+    *,
+    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None,
+    json: Json = False,
+) -> None:
+    """Show where a source of the price list charges something else, and why the list stands by its own."""
+    import msgspec
+
+    from gateway.prices.queries import read_disagreements
+
+    found = [
+        one
+        for one in read_disagreements()
+        if provider in {None, one.provider_name} and (contains or "").lower() in one.model.lower()
+    ]
+    if json:
+        as_json([{**msgspec.structs.asdict(one), "explanation": one.explanation} for one in found])
+        return
+    if not found:
+        say("The sources say the same.")
+        return
+    headings = [Column("PROVIDER"), Column("MODEL"), Column("RATE"), Column("LIST", right=True)]
+    headings += [Column("SOURCE", right=True), Column("OF"), Column("WHY")]
+    rows = [
+        (one.provider_name, one.model, one.sku, one.ours, one.theirs, one.oracle, one.category)
+        for one in found[:SHOWN_MAX]
+    ]
+    table(headings, rows, title="USD, by the price list and by one of its sources")
+    for category, explanation in sorted({(one.category, one.explanation) for one in found[:SHOWN_MAX]}):
+        note(f"{category}: {explanation}")
+    if len(found) > SHOWN_MAX:
+        note(f"{len(found) - SHOWN_MAX:,} more: name a part of the model, or --json.")
+
+
+@app.command("import")
+def import_(
+    litellm: Annotated[Path, typer.Argument(help="litellm's map of models, a JSON file.")],
+    genai: Annotated[Path, typer.Argument(help="genai-prices' data.py.")],
+    *,
+    litellm_version: Annotated[str, typer.Option(help="The release the map is from.")],
+    genai_version: Annotated[str, typer.Option(help="The release data.py is from.")],
+    accept: Annotated[bool, typer.Option("--accept", help="Yes to prices that move by more than half.")] = False,
+) -> None:
+    """Make the bundled price list anew from two files, for maintainers: nothing is fetched, what was in force stays."""
+    from gateway import clock
+    from gateway.prices.importer import import_prices
+    from gateway.prices.sources import Sources
+
+    day = clock.now().date()
+    made = import_prices(Sources(litellm, litellm_version, genai, genai_version, day), accept=accept)
+    say(f"{made.path}: {made.rows:,} rows, {len(made.added):,} of them new; {len(made.disagreements):,} disagreements.")
+    note(f"{len(made.skipped):,} entries of the sources have no price by token. Look at `git diff` before you commit.")
+
+
 def told(price: "Price") -> dict[str, Any]:
     """Give a price as plain values; rates are decimal dollars for each `per`."""
     return {
@@ -148,6 +203,7 @@ def told(price: "Price") -> dict[str, Any]:
         "currency": "USD",
         "max_input_tokens": price.max_input_tokens,
         "max_output_tokens": price.max_output_tokens,
+        "hours": [list(span) for span in price.hours],
         "rates": [_rate(rate) for rate in price.rates],
     }
 

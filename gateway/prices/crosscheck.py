@@ -1,5 +1,6 @@
 """Two sources about one model: what both list, what one alone lists, and by which rule a conflict is decided."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -27,6 +28,9 @@ RULES: Mapping[Rule, str] = {
 
 LITELLM_ALONE = frozenset({"other_door", "family", "moving_alias"})
 """Rules by which genai-prices does not speak of this model at all, so nothing of it is taken."""
+
+AUDIO = re.compile(r"(^|[-/])audio($|-)")
+"""A model named for sound, of which the one source that has it prices text alone: its sound would go too cheap."""
 
 OTHER_DOORS = ("vertex", "azure_ai")
 """Providers whose models genai-prices lists once, for another door of the same vendor."""
@@ -71,6 +75,8 @@ class Settled:
 def settle(known: Known, as_of: date) -> tuple[Settled, ...]:
     """Give the rows of one model: what held before and what is announced, and between them what both say today."""
     today = current(known.genai, as_of)
+    if not known.litellm and AUDIO.search(known.model) and not any(_speaks(one) for one in today):
+        return ()
     if not known.litellm or not today:
         return tuple(Settled(one, (name,)) for name, found in _by_source(known) for one in found)
     rows = _both(known, today)
@@ -79,6 +85,11 @@ def settle(known: Known, as_of: date) -> tuple[Settled, ...]:
     start = today[0].effective_from
     dated = tuple(replace(row, listing=replace(row.listing, effective_from=start)) for row in rows)
     return (*dated, *(Settled(one, ("genai-prices",)) for one in known.genai if one not in today))
+
+
+def _speaks(listing: Listing) -> bool:
+    """Say whether a listing has a rate for sound."""
+    return any(rate.meter in {"input_audio", "output_audio"} for rate in listing.rates)
 
 
 def current(listings: Sequence[Listing], as_of: date) -> tuple[Listing, ...]:

@@ -125,6 +125,17 @@ def test_what_nobody_priced_is_left_unknown_and_said(tmp_path: Path) -> None:
     assert book.find("ollama", "own", at) is not None
 
 
+def test_a_model_named_for_sound_has_no_price_while_nobody_prices_its_sound(tmp_path: Path) -> None:
+    names = ("m-audio", "m-audio-preview", "v/audio-m")
+    silent = [MODEL.replace("m-1", name) for name in names]
+    spoken = MODEL.replace("m-1", "n-audio").replace("output_mtok", "input_audio_mtok=Decimal('9'), output_mtok")
+    imported(tmp_path, MAP, genai(*silent, spoken, MODEL.replace("m-1", "audiobook")))
+    book = read_book(None, tmp_path / "book.jsonl")
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    assert [book.find("openai", name, at) for name in names] == [None] * 3
+    assert all(book.find("openai", name, at) for name in ("n-audio", "audiobook"))
+
+
 def dated(first: str, second: str, start: str = "2026, 6, 1", match: str = "ClauseEquals(equals='m-1')") -> str:
     return genai(
         f"ModelInfo(id='m-1', match={match}, prices=["
