@@ -9,8 +9,8 @@ from gateway.errors import UpstreamFailed
 from gateway.http1 import Reader
 from gateway.settings import Provider
 
-READ_BYTES = 64 * 1024  # One read at most: all streams get their turn, and a slow reader is known before much is held.
-HELD_BYTES_MAX = 64 * 1024  # Unread body above this stops the reading; one more read may still add its own size.
+READ_BYTES = 32 * 1024  # One read at most: all streams get their turn, and a slow reader is known before much is held.
+HELD_BYTES_MAX = 32 * 1024  # Unread body above this stops the reading; one more read may still add its own size.
 WRITE_BYTES = 256 * 1024  # A request up to this size is one write; a larger one waits for the provider to take it.
 LEFTOVER_BYTES_MAX = 64 * 1024  # What may follow an answer that was read to its own end, so that it is worth waiting.
 LEFTOVER_S = 1.0

@@ -172,7 +172,8 @@ class RunningGateway:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return Reply(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
         except urllib.error.HTTPError as error:
-            return Reply(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+            with error:
+                return Reply(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
