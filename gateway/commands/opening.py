@@ -95,15 +95,19 @@ def desk(ctx: typer.Context, *, create: bool = False) -> Iterator[Desk]:
 
 @contextlib.contextmanager
 def opened(settings: "Settings") -> Iterator[Desk]:
-    """Open the registry of these settings, up to date, and close it."""
+    """Open the registry of these settings, up to date, and close it; raises Failed where its pepper is missing."""
     from gateway import clock
     from gateway.changes import Changes
-    from gateway.keys import read_pepper
+    from gateway.keys import PEPPER_FILE, read_pepper
     from gateway.ledger.open import open_ledger
     from gateway.registry import Registry
 
-    pepper = read_pepper(settings.data_dir)
     with contextlib.closing(open_ledger(settings.ledger_url, settings.data_dir)) as ledger:
+        path = settings.data_dir / PEPPER_FILE
+        if not path.exists() and ledger.entries(kinds=("key",), limit=1):
+            # A new pepper would void every key in this book, and make other pseudonyms of the same people.
+            raise Failed(f"The ledger has keys, but {path} is missing. Put back the file that belongs to them.", 78)
+        pepper = read_pepper(settings.data_dir)
         registry = Registry(pepper)
         registry.refresh(ledger)
         changes = Changes(ledger, registry, pepper)
@@ -111,8 +115,8 @@ def opened(settings: "Settings") -> Iterator[Desk]:
 
 
 def _known(settings: "Settings") -> None:
-    """Raise Failed where the data folder does not exist: more often a wrong folder than an empty company."""
-    if not settings.data_dir.is_dir():
+    """Raise Failed where the ledger's folder does not exist: more often a wrong folder than an empty company."""
+    if settings.ledger_url == "sqlite" and not settings.data_dir.is_dir():
         raise Failed(
             f"There is no ledger at {settings.data_dir} yet. Start the gateway once (weighbridge up), "
             "or name its configuration with --config."

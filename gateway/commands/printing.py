@@ -133,7 +133,7 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=Text(title) if title else None, title_justify="left", box=boxes.SIMPLE_HEAD)
+    shown = Table(title=Text(title) if title else None, title_justify="left", box=boxes.SIMPLE_HEAD, pad_edge=False)
     shown.show_footer = foot is not None
     for number, column in enumerate(columns):
         shown.add_column(
@@ -141,6 +141,7 @@ def _rich_table(
             justify="right" if column.right else "left",
             footer=Text(foot[number], style="bold") if foot else "",
             overflow="fold",
+            no_wrap=number == 0,  # An id that is broken up cannot be copied.
         )
     for row in rows:
         shown.add_row(*(Text(value) for value in row))

@@ -98,7 +98,7 @@ def _show(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> None:
         say(f"{title}: no calls.")
         return
     whole = added(rows)
-    decimals = decimals_for([row.billed_cost for row in rows])
+    decimals = decimals_for([whole.billed_cost])
     optional: dict[str, Figure] = {
         "ESTIMATED": lambda row: dollars(row.estimated_cost, decimals) if row.estimated_cost else None,
         "COST NOT KNOWN": lambda row: f"{row.unknown_calls:,}" if row.unknown_calls else None,

@@ -1,5 +1,6 @@
 """weighbridge up: the gateway, its pages, and if asked a model on this machine, until it is told to stop."""
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,9 +43,11 @@ def up(
 def run(settings: "Settings", companions: "tuple[Companion, ...]") -> None:
     """Keep the gateway, its pages and these companions running until a signal; exits with their code."""
     from gateway.serve import log_to_stderr
+    from gateway.settings_names import described
     from gateway.supervise import Supervisor, pages
 
     log_to_stderr()
+    logging.getLogger("weighbridge.up").info("settings", extra={"settings": described(settings)})
     supervisor = Supervisor(settings, (pages(settings), *companions))
     code = supervisor.run(started=lambda port: when_ready(settings.host, port, lambda: _tell(settings, port)))
     raise typer.Exit(code)

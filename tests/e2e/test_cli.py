@@ -179,3 +179,17 @@ def test_an_initiative_is_made_aliased_closed_and_opened_again(cli: Cli) -> None
     assert cli("initiative", "list", "--status", "open", "--json").json() == []
     assert "is open again" in cli("initiative", "reopen", "PROJ-1").out
     assert "PROJ-1" in cli("initiative", "list").out
+
+
+def test_a_ledger_whose_pepper_is_lost_is_not_given_another_one(cli: Cli, tmp_path: Path) -> None:
+    cli("key", "create", "--team", "search")
+    pepper = tmp_path / "weighbridge-data" / "pepper"
+    kept = pepper.read_bytes()
+    pepper.unlink()
+    for verb in (("key", "create", "--team", "search"), ("key", "list"), ("up",)):
+        said = cli(*verb)
+        assert said.code == 78
+        assert "pepper is missing. Put back the file" in said.err
+    assert not pepper.exists()
+    pepper.write_bytes(kept)
+    assert cli("key", "list").code == 0

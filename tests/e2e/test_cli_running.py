@@ -80,6 +80,7 @@ def test_up_shows_the_admin_key_once_and_stops_well(tmp_path: Path) -> None:
         assert f"http://127.0.0.1:{port}/v1" in said
         assert f"http://127.0.0.1:{pages_port}" in said
         assert "none yet, so no model can be called" in said
+        assert '"server.workers": 1' in said
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/v1/me", headers={"authorization": f"Bearer {key}"}
         )
