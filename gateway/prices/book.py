@@ -9,7 +9,7 @@ from math import gcd
 from pathlib import Path
 
 from gateway.prices.dated import holding, newest_first
-from gateway.prices.names import provider_of, undated
+from gateway.prices.names import provider_of, undated, untuned
 from gateway.prices.overrides import Override, read_overrides
 from gateway.prices.snapshot import HASH_DIGITS, SNAPSHOT, Snapshot, read_snapshot, starts_at
 from gateway.settings import BadSettings
@@ -75,15 +75,19 @@ class PriceBook:
                 yield price
 
     def _listed(self, provider_name: str, model: str) -> tuple[Price, ...]:
-        """Give the list's rows of a model; one with a date at its end may take those of the name without it.
+        """Give the list's rows of a model, by its own name or by what its name says exactly.
 
-        It may where the list names at least one other date of that name and all of them cost the same as it:
-        then, and only then, the provider has shown that the date makes no difference.
+        A fine-tuned model has its base's fine-tuned rows. A date at the end may be left out where the list
+        names at least one other date of that name and all of them cost the same as it: then, and only then,
+        the provider has shown that the date makes no difference.
         """
         found = self.snapshot.prices(provider_name, model)
-        name = undated(model)
-        if found or name is None:
+        base, name = untuned(model), undated(model)
+        if found or (base is None and name is None):
             return found
+        if base is not None:
+            return self.snapshot.prices(provider_name, base)
+        assert name is not None
         rows = self.snapshot.prices(provider_name, name)
         dates = [other for other in self.snapshot.names_after(provider_name, name) if undated(other) == name]
         alike = all(_money(self.snapshot.prices(provider_name, other)) == _money(rows) for other in dates)

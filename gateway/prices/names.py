@@ -70,6 +70,16 @@ def from_litellm(litellm_provider: str, key: str) -> tuple[str, str]:
     return provider_name, key
 
 
+def untuned(model: str) -> str | None:
+    """Give the listed name behind a fine-tuned model's, "ft:BASE" of "ft:BASE:OWNER:NAME:ID"; None for any other.
+
+    OpenAI makes such names and prices them by their base (its guide on supervised fine-tuning, read 2026-11-25).
+    """
+    kind, _, rest = model.partition(":")
+    named, separator, _ = rest.partition(":")
+    return f"ft:{named}" if kind == "ft" and named and separator else None
+
+
 def undated(model: str) -> str | None:
     """Give a model's name without the date at its end; None where it does not end with a day of the calendar."""
     parts = _DATED.fullmatch(model)
