@@ -73,7 +73,8 @@ def from_litellm(litellm_provider: str, key: str) -> tuple[str, str]:
 def untuned(model: str) -> str | None:
     """Give the listed name behind a fine-tuned model's, "ft:BASE" of "ft:BASE:OWNER:NAME:ID"; None for any other.
 
-    OpenAI makes such names and prices them by their base (its guide on supervised fine-tuning, read 2026-11-25).
+    OpenAI makes such names (their form: docs.litellm.ai/docs/tutorials/finetuned_chat_gpt, read 2026-11-25), and
+    both sources list one price for all that were tuned from one base.
     """
     kind, _, rest = model.partition(":")
     named, separator, _ = rest.partition(":")
