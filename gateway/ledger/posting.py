@@ -29,6 +29,7 @@ Figures = tuple[int, ...]
 class Derived(msgspec.Struct, frozen=True):
     """What the stores keep beside a body so that it is found and summed fast; all of it follows from the body.
 
+    Whoever changes what is derived changes what the proof expects of every row there is: that takes a migration.
     The account's values are as the body has them; `kept` makes them fit for a row.
     """
 

@@ -11,7 +11,7 @@ from gateway.ledger import spending
 from gateway.ledger.accounts import Accounts, Memory, Numbered
 from gateway.ledger.chain import REMOVABLE
 from gateway.ledger.entry import Appended, Entry, Placed, SpendQuery, SpendRow, Verification
-from gateway.ledger.errors import Unstorable
+from gateway.ledger.errors import LedgerDown, Unstorable
 from gateway.ledger.heads import read_heads, write_heads
 from gateway.ledger.posting import FIGURES, Posting, indexed, posting_of
 from gateway.ledger.proof import prove
@@ -218,15 +218,20 @@ def _columns(posting: Posting) -> tuple[str | bytes | None, ...]:
 
 def _placed(row: tuple[Any, ...]) -> Placed:
     position, entry_id, kind, occurred_at, recorded_at, source, corrects, body = row
-    entry = Entry(
-        id=entry_id,
-        kind=kind,
-        occurred_at=_moment(occurred_at),
-        recorded_at=_moment(recorded_at),
-        source=source,
-        body=msgspec.Raw(body.encode()),
-        corrects=corrects,
-    )
+    try:
+        entry = Entry(
+            id=entry_id,
+            kind=kind,
+            occurred_at=_moment(occurred_at),
+            recorded_at=_moment(recorded_at),
+            source=source,
+            body=msgspec.Raw(body.encode()),
+            corrects=corrects,
+        )
+    except ValueError as error:
+        raise LedgerDown(
+            f"The entry at position {position} was damaged: `weighbridge ledger verify` says more; restore a backup."
+        ) from error
     return Placed(position, entry)
 
 

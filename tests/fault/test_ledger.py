@@ -112,6 +112,18 @@ def test_a_damaged_file_is_said(ledger: Ledger, store: SqliteStore, path: Path) 
         ledger.entries()
 
 
+@pytest.mark.parametrize("column", ["body", "occurred_at"])
+def test_a_damaged_row_is_said_and_the_others_can_be_read(ledger: Ledger, path: Path, column: str) -> None:
+    other = sqlite3.connect(path)
+    with other:
+        other.execute(f"UPDATE entries SET {column} = CAST(x'ff' AS TEXT) WHERE position = 1")
+    other.close()
+    with pytest.raises(LedgerDown, match="position 1 was damaged"):
+        ledger.entries()
+    assert [row.position for row in ledger.entries(after=1)] == [2]
+    assert ledger.verify().first_bad == 1
+
+
 @pytest.mark.parametrize("version", [schema.version() + 1, schema.version() + 20])
 def test_F49_a_newer_schema_stops_the_start_and_a_running_older_one(ledger: Ledger, path: Path, version: int) -> None:
     other = sqlite3.connect(path)
