@@ -142,6 +142,14 @@ def test_what_is_remembered_of_prompts_has_an_end(monkeypatch):
     assert cache.read("m", b"a" * block) == (0, BLOCK_TOKENS)
 
 
+def test_only_an_unbroken_beginning_is_read_from_the_cache(monkeypatch):
+    monkeypatch.setattr("gateway.echo.answer.BLOCKS_MAX", 2)
+    cache = PromptCache()
+    prompt = b"".join(letter * (BLOCK_TOKENS * 4) for letter in (b"a", b"b", b"c"))
+    assert cache.read("m", prompt) == (0, 3 * BLOCK_TOKENS)
+    assert cache.read("m", prompt) == (0, 3 * BLOCK_TOKENS)  # its first block was forgotten meanwhile
+
+
 @pytest.mark.parametrize(("limit", "text", "finish"), [(3, "Hello there", "stop"), (2, "Hello th", "length")])
 def test_an_output_limit_cuts_the_echo_and_says_so(echo, limit, text, finish):
     choice = echo.post("/v1/chat/completions", json=chat(max_completion_tokens=limit)).json()["choices"][0]
