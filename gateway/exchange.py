@@ -140,7 +140,7 @@ class Exchange:
 
     def _head(self, status: int, headers: Headers) -> bytes:
         if self.more_body:
-            # The rest of a body nobody wants is not waited for.
+            # The rest of a body nobody wants is passed by for a while, and then the connection ends.
             self.keep_alive = False
         lines = [b"%b: %b\r\n" % pair for pair in headers]
         if not self.keep_alive:
@@ -162,6 +162,6 @@ class Exchange:
         if self.response_complete:
             return
         self.response_complete = True
-        if not self.keep_alive:
+        if not self.keep_alive and not self.more_body:
             self._transport.close()
         self._on_end()

@@ -18,6 +18,10 @@ GRACE_S = 10.0
 """A request has this long to arrive, and longer only while it comes at BYTES_PER_S or faster (T47)."""
 
 BYTES_PER_S = 8 * 1024
+LINGER_S = 10.0
+"""What still comes of a refused request is passed by this long: closing at once would reset the connection under a
+client that is still sending, and it would never read why."""
+
 WRITE_STALL_S = 60.0
 """A client that takes nothing of its answer for this long is taken to be gone (T35)."""
 
@@ -32,6 +36,7 @@ class Wire(HttpToolsProtocol):
     open_wires: ClassVar[set["Wire"]] = set()
     grace_s: ClassVar[float] = GRACE_S
     write_stall_s: ClassVar[float] = WRITE_STALL_S
+    linger_s: ClassVar[float] = LINGER_S
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class Wire(HttpToolsProtocol):
         self._reading = True
         self._in_head = True
         self._stalled_since: float | None = None
-        self._spoiled = False
+        self._spoiled = self._lingers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless there are too many."""
@@ -80,6 +85,9 @@ class Wire(HttpToolsProtocol):
         self._in_head = False
         if self.parser.get_method() != b"POST" or self.url.startswith(b"/api/"):
             super().on_headers_complete()
+            if not self.url.startswith(b"/") or b"#" in self.url:
+                # uvicorn drops scheme, host and fragment of such a target; another server in the chain may go by them.
+                self.scope["raw_path"] = self.url
             return
         version = self.parser.get_http_version()
         exchange = Exchange(
@@ -104,11 +112,17 @@ class Wire(HttpToolsProtocol):
         """Stop the request's time: from here on the answer's own deadlines hold."""
         self._reading = False
         super().on_message_complete()
+        if self._lingers:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Go on to the next request, unless what came behind the last one was none."""
         if self._spoiled:
             self.transport.close()
+        elif self._reading and self.cycle.response_complete and not self.cycle.keep_alive:
+            self._lingers, self._since = True, time.monotonic()
+            self.flow.resume_reading()
+            return
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words; ours are below
@@ -129,6 +143,8 @@ class Wire(HttpToolsProtocol):
         """Say whether the peer has had its time."""
         if self._stalled_since is not None and now - self._stalled_since > self.write_stall_s:
             return True
+        if self._lingers:
+            return now - self._since > self.linger_s
         # Between requests uvicorn's own keep-alive timer holds.
         if not self._reading or self.timeout_keep_alive_task is not None:
             return False

@@ -23,14 +23,17 @@ STALL_S = 0.5
 
 
 def with_oddities(**oddities: object) -> dict[str, str]:
-    """Give the environment that asks for `grace_s`, `write_stall_s`, `clock_file` (its text is added to the clock, in
-    seconds), `disk_file` (while it is there, every sync of the journal fails with EIO)."""
+    """Give the environment that asks for oddities.
+
+    `grace_s`, `write_stall_s` and `linger_s` shorten the limits of a connection. The text of `clock_file` is added to
+    the clock, in seconds. While `disk_file` is there, every sync of the journal fails with EIO.
+    """
     return {ODDITIES: json.dumps(oddities, default=str)}
 
 
 def impatient(oddities: dict[str, object]) -> type[Wire]:
     """Give a wire with the limits that are asked for."""
-    limits = {name: oddities[name] for name in ("grace_s", "write_stall_s") if name in oddities}
+    limits = {name: oddities[name] for name in ("grace_s", "write_stall_s", "linger_s") if name in oddities}
     return type("ImpatientWire", (Wire,), limits)
 
 

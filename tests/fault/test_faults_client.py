@@ -17,7 +17,7 @@ from tests.fault.raw import closed_within, connect, request
 from tests.fault.serve_with import with_oddities
 
 PATH = b"/v1/chat/completions"
-GRACE_S, WRITE_STALL_S = 1.5, 1.0
+GRACE_S, WRITE_STALL_S, LINGER_S = 1.5, 1.0, 0.5
 INFLIGHT_MAX = 300
 
 
@@ -35,7 +35,7 @@ def gateway(mock: MockProvider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         providers(mock.port, "connections_max = 1000\n"),
         server=f"inflight_max = {INFLIGHT_MAX}\ndrain_timeout_s = 20",
         module="tests.fault.serve_with",
-        environment=with_oddities(grace_s=GRACE_S, write_stall_s=WRITE_STALL_S),
+        environment=with_oddities(grace_s=GRACE_S, write_stall_s=WRITE_STALL_S, linger_s=LINGER_S),
     ).start()
     yield running
     assert running.stop() == 0
@@ -203,6 +203,32 @@ def test_T47_a_large_body_that_comes_at_a_fair_pace_has_its_time(gateway: Runnin
             sock.sendall(raw[at : at + 8192])
             time.sleep(0.1)
         assert sock.recv(15) == b"HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [({"authorization": "Bearer x"}, 401), ({"content-type": "text/plain"}, 415), ({}, 413)]
+)
+def test_a_refusal_is_heard_by_a_client_that_is_still_sending(
+    gateway: RunningGateway, key: str, asked: dict[str, str], status: int
+) -> None:
+    body = b"x" * (33 * 2**20)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"} | asked
+    for _ in range(3):
+        assert gateway.send("POST", "/v1/chat/completions", body, headers).status == status
+
+
+def test_T47_a_refused_request_that_never_ends_is_passed_by_for_a_while_only(gateway: RunningGateway) -> None:
+    endless = request(PATH, b"", "wb_x", b"Transfer-Encoding: chunked", length=False)
+    with connect(gateway.port) as sock:
+        sock.sendall(endless)
+        assert sock.recv(15) == b"HTTP/1.1 401 Un"
+        end = time.monotonic() + 5
+        while not closed_within(sock, 0.02):
+            assert time.monotonic() < end
+            try:
+                sock.sendall(b"400\r\n" + b"x" * 1024 + b"\r\n")
+            except ConnectionError:
+                break
 
 
 def test_T75_a_flood_of_unknown_keys_is_refused_and_a_good_key_is_served(gateway: RunningGateway, key: str) -> None:
