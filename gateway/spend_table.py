@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from gateway.ledger.entry import DIMENSIONS, SpendRow
 from policies.money import NanoUsd, to_usd
+from policies.tags import ALIASES
 
 OFFERED = tuple(name for name in DIMENSIONS if name != "person")
 """What spend is grouped and filtered by. A mirror, not a monitor: nobody's spend is shown to others by person."""
 
 BY_MAX = 4
-SPOKEN = {"model": "request_model", "provider": "provider_name", "key": "key_id"}
-"""Short words for dimensions."""
+SHORT = {"model": "request_model", "provider": "provider_name", "key": "key_id"}
+SPOKEN = {said: name for said, name in ALIASES.items() if name in OFFERED and said not in OFFERED} | SHORT
+"""Other words for dimensions: those that a tag may be given by (env, epic), and short ones."""
 
 MONEY = ("billed_cost", "estimated_cost")
 MEASURES = (

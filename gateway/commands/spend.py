@@ -76,13 +76,13 @@ def told(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> dict[str, object]
 
 def _names(said: "list[str] | dict[str, str]", option: str) -> tuple[str, ...]:
     """Give dimensions by their full names; raises Failed."""
-    from gateway.spend_table import BY_MAX, OFFERED, SPOKEN
+    from gateway.spend_table import BY_MAX, OFFERED, SHORT, SPOKEN
 
     words = [word.strip().lower() for word in said if word.strip()]
     names = tuple(dict.fromkeys(SPOKEN.get(word, word) for word in words))
     for name in names:
         if name not in OFFERED:
-            known = ", ".join((*SPOKEN, *OFFERED))
+            known = ", ".join((*SHORT, *OFFERED))
             raise Failed(f"{option}: {name[:40]!a} is no dimension of spend. There are: {known}.", 2)
     if option == "--by" and len(names) > BY_MAX:
         raise Failed(f"--by: group by at most {BY_MAX} dimensions at once.", 2)
