@@ -63,6 +63,9 @@ class _Loose(msgspec.Struct, gc=False, rename="camel"):
     error: msgspec.Raw = msgspec.Raw()
 
 
+PER_PROMPT = ("gemini-1", "gemini-2", "models/gemini-1", "models/gemini-2")
+"""Models whose searches are billed per grounded prompt (ai.google.dev/gemini-api/docs/pricing, read 2026-11-23)."""
+
 _answer = msgspec.json.Decoder(_Answer)
 _loose = msgspec.json.Decoder(_Loose)
 
@@ -102,7 +105,9 @@ class ContentReader:
     def reading(self) -> Reading:
         """Give what is known now."""
         counts = counts_of(self._usage)
-        weighed = usage_of(counts, searches=self._searches)
+        # Up to version 2.5 a grounded prompt is billed once, however often it was searched for; from 3 on each search.
+        once = self._model is not None and self._model.startswith(PER_PROMPT)
+        weighed = usage_of(counts, searches=min(self._searches, 1) if once else self._searches)
         if self._counts_tokens and not self._error:
             weighed = Weighed(Usage())
         return Reading(

@@ -1,9 +1,12 @@
 """Meters hold against a provider that lies, stops or shouts; the stream the client sees is never harmed."""
 
+import json
+
 import pytest
 
 from gateway.providers.anthropic import ANTHROPIC
 from gateway.providers.gemini import GEMINI
+from gateway.providers.gemini_content import ContentReader
 from gateway.providers.openai import OPENAI
 from gateway.providers.provider import Dialect, Operation
 from policies.money import NanoUsd
@@ -318,3 +321,22 @@ def test_f12_text_that_is_not_utf8_is_not_forwarded() -> None:
     answer = meter(OPENAI)
     assert answer.feed(b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n') == b""
     assert answer.ending() == "malformed"
+
+
+@pytest.mark.parametrize(("model", "billed"), [("gemini-2.5-flash", 1), ("gemini-3.1-pro", 2), ("gemini-1.5-pro", 1)])
+def test_gemini_bills_a_grounded_prompt_once_until_version_3_and_then_each_search(model: str, billed: int) -> None:
+    answer = {
+        "candidates": [
+            {
+                "content": {"parts": [{"text": "x"}]},
+                "finishReason": "STOP",
+                "groundingMetadata": {"webSearchQueries": ["one", "two", "one"]},
+            }
+        ],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6},
+        "modelVersion": model,
+    }
+    reading = ContentReader().whole(json.dumps(answer).encode())
+    assert reading is not None
+    assert reading.usage is not None
+    assert reading.usage.web_search_requests == billed
