@@ -1,8 +1,9 @@
 """The edge of the management API: bodies and addresses that cannot be, what every answer carries, and what fails."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -114,15 +115,15 @@ async def test_a_change_whose_fate_is_not_known_is_made_once_when_it_is_repeated
     assert len(api.front.ledger.entries()) == before
 
 
-async def test_a_client_that_leaves_before_its_body_is_whole_changes_nothing(api: Api) -> None:
-    said = iter([{"type": "http.request", "body": b'{"id":"new"}', "more_body": True}, {"type": "http.disconnect"}])
-    answered: list[object] = []
+async def answered(api: Api, said: Iterator[dict[str, object]]) -> list[Any]:
+    """Give what is answered to an admin who posts a team, piece by piece as `said`."""
+    sent: list[Any] = []
 
     async def receive() -> dict[str, object]:
         return next(said)
 
     async def send(message: object) -> None:
-        answered.append(message)
+        sent.append(message)
 
     key = api.keys["admin"].encode()
     headers = [(b"host", b"gate"), (b"content-type", b"application/json"), (b"x-api-key", key)]
@@ -130,8 +131,20 @@ async def test_a_client_that_leaves_before_its_body_is_whole_changes_nothing(api
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": ""}  # fmt: skip
     await make_api(api.front, lambda: NOW)(scope, receive, send)
-    assert answered == []
+    return sent
+
+
+async def test_a_client_that_leaves_before_its_body_is_whole_changes_nothing(api: Api) -> None:
+    piece = {"type": "http.request", "body": b'{"id":"new"}', "more_body": True}
+    assert await answered(api, iter([piece, {"type": "http.disconnect"}])) == []
     assert "new" not in api.front.registry.teams
+
+
+async def test_a_body_without_an_end_is_refused_at_the_limit_and_read_no_further(api: Api) -> None:
+    pieces = BODY_BYTES_MAX // 1024 + 1
+    piece = {"type": "http.request", "body": b" " * 1024, "more_body": True}
+    sent = await answered(api, iter([piece] * pieces))
+    assert sent[0]["status"] == 413
 
 
 async def test_a_mistake_of_ours_is_logged_with_its_id_and_told_in_one_sentence(
