@@ -71,6 +71,7 @@ class RunningGateway:
     more: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     module: str = "gateway.serve"
+    ledger_url: str = "sqlite"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -103,10 +104,13 @@ class RunningGateway:
         command = [sys.executable, "-m", self.module, "--config", str(self.config)]
         if self.workers > 1:
             command = [sys.executable, "-c", run, str(self.config)]
+        # In the environment, because such a URL may hold a password and a file must not.
+        ledger = {} if self.ledger_url == "sqlite" else {"WEIGHBRIDGE_LEDGER_URL": self.ledger_url}
+        environment = os.environ | ledger | self.environment
         said_before = len(self.said())
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         if ready:
             self.wait_ready()
@@ -178,7 +182,7 @@ class RunningGateway:
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """Open the ledger beside the running gateway."""
-        book = open_ledger("sqlite", self.data)
+        book = open_ledger(self.ledger_url, self.data)
         try:
             yield book
         finally:
