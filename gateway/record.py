@@ -1,5 +1,6 @@
 """Metrics and the log line of a call, both made from its entry and from nothing else."""
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import TextIO
@@ -62,7 +63,9 @@ class Recorder:
         """Count a request that was refused before it was admitted."""
         self._refused.labels(code).inc()
         if self._log_calls:
-            self._keep(_encode({"event": "call_refused", "code": code, "request_id": request_id, "path": path[:256]}))
+            # Somebody may have put a key where the route should be (T17).
+            shown = _KEY_LIKE.sub("***", path[:256])
+            self._keep(_encode({"event": "call_refused", "code": code, "request_id": request_id, "path": shown}))
 
     def flush(self, out: TextIO) -> None:
         """Write the waiting lines. May block on `out`: run it off the event loop."""
@@ -134,4 +137,5 @@ class _Bound:
                 counter.inc(count / 10**9 if place == 1 else count)
 
 
+_KEY_LIKE = re.compile(r"[A-Za-z0-9_-]{32,}")
 _encode = msgspec.json.Encoder().encode

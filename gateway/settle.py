@@ -12,6 +12,12 @@ from gateway.providers.provider import Reading
 from policies.pricing import Charge, Unpriced, charge, tier_of, total
 from policies.usage import Usage
 
+NAME_CHARACTERS_MAX = 256
+"""Of a name that a provider makes up; a longer one would make an entry that no ledger keeps."""
+
+FURTHER_MAX = 32
+"""Other models inside one answer; nobody works with more, and each has charge lines of its own."""
+
 BYTES_PER_TOKEN = 4
 """An estimate for text nobody counted; measured 10 to 12 % high for English (design page 6)."""
 
@@ -32,8 +38,8 @@ def settle(crossing: Crossing, book: PriceBook) -> Call:
         provider_name=crossing.destination.provider.name,
         request_model=crossing.asked.model,
         status=crossing.status,
-        response_model=reading.response_model,
-        response_id=reading.response_id,
+        response_model=_name(reading.response_model),
+        response_id=_name(reading.response_id),
         service_tier=tier_of(reading.service_tier or crossing.asked.service_tier),
         streamed=crossing.asked.streamed,
         attempt=len(crossing.attempts),
@@ -170,6 +176,8 @@ def _charges(crossing: Crossing, usage: Usage, reading: Reading, book: PriceBook
     """Make the charge lines of an answer, those of other models inside it among them."""
     destination = crossing.destination
     tier = tier_of(reading.service_tier or crossing.asked.service_tier)
+    if len(reading.further) > FURTHER_MAX:
+        return Unpriced(())
     lines = charge(usage, destination.price, tier) if destination.price else Unpriced(())
     for model, used in reading.further:
         price = book.find(destination.provider.priced_as, model, crossing.occurred_at)
@@ -178,6 +186,13 @@ def _charges(crossing: Crossing, usage: Usage, reading: Reading, book: PriceBook
             return Unpriced(())
         lines += more
     return lines
+
+
+def _name(said: str | None) -> str | None:
+    """Give a provider's word as text that fits a row and a log line: bounded, and nothing that moves a cursor."""
+    if said is None or (len(said) <= NAME_CHARACTERS_MAX and said.isprintable()):
+        return said
+    return "".join(character if character.isprintable() else "?" for character in said[:NAME_CHARACTERS_MAX])
 
 
 def _tokens(text_bytes: int) -> int:

@@ -17,6 +17,10 @@ GOOD = (
     b'{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":' + USAGE + b"}"
 )
 JSON = ("content-type", "application/json")
+EVENTS = ("content-type", "text/event-stream")
+OPENING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+"""The head of a stream; chunks follow."""
+USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 GOOD_COST = 10 * 150 + 5 * 600
 """What a good answer costs at gpt-4o-mini's price, in nano-dollars."""
 

@@ -11,11 +11,21 @@ from tests.fakes.metering import DONE, said, used
 from tests.fakes.mock import chat
 from tests.fakes.upstream import Received, Wire, chunk, chunked, reply
 from tests.fault.raw import request
-from tests.fault.scripted import GOOD, GOOD_COST, JSON, Act, ScriptedProvider, good, resetting, sending, stalling
+from tests.fault.scripted import (
+    EVENTS,
+    GOOD,
+    GOOD_COST,
+    JSON,
+    OPENING,
+    USED,
+    Act,
+    ScriptedProvider,
+    good,
+    resetting,
+    sending,
+    stalling,
+)
 
-EVENTS = ("content-type", "text/event-stream")
-OPENING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 ERROR = b'{"error":{"message":"the provider says no","type":"x","code":"theirs","param":null}}'
 HTML = b"<html>a proxy's page, with a secret</html>"
 TEXT = "grüße, 世界 🎉"

@@ -15,13 +15,12 @@ from tests.fakes.provider_spec import note
 from tests.fakes.upstream import Gone, Received, Wire, chunk, reply
 from tests.fault.proc import forget_peak, open_files, resident, resident_peak
 from tests.fault.raw import connect, exchange, request
-from tests.fault.scripted import JSON, Act, ScriptedProvider, sending
+from tests.fault.scripted import JSON, OPENING, Act, ScriptedProvider, sending
 from tests.fault.serve_with import with_oddities
 
 MB = 2**20
 PATH = b"/v1/chat/completions"
 BODY_MB_MAX, ANSWER_MB_MAX = 4, 8
-OPENING = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 BOMB = gzip.compress(bytes(64 * MB), 9)
 
 
