@@ -1,7 +1,10 @@
 """The management API in process, over a real book, with a key of each role and two teams to keep apart."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +18,45 @@ from tests.fakes.front import NOW, FakeFront
 ROLES: tuple[Role, ...] = ("admin", "finops", "auditor", "lead", "member", "service")
 
 
-class Api:
-    """Speaks to the API as a key of some role. The house has the teams search and ads, both with callers."""
+@dataclass(frozen=True)
+class Seed:
+    """A book with two teams and their callers, the key of each by name, and the key's id."""
 
-    def __init__(self, front: FakeFront, client: httpx.AsyncClient) -> None:
-        self.front = front
-        self.client = client
+    book: bytes
+    keys: dict[str, str]
+    ids: dict[str, str]
+
+
+@cache
+def seed() -> Seed:
+    """Make the book all these tests begin with, once: every change in it is synced to the disk."""
+    keys: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_ledger("sqlite", Path(folder))
+        front = FakeFront(ledger)
         front.team("search", "ads")
         front.initiative("PROJ-1", team="search", aliases=("old-1",))
         front.initiative("ADS-1", team="ads")
         front.initiative("OPEN-1")
         front.application("shop", team="search")
         front.application("banner", team="ads")
-        self.keys: dict[str, str] = {}
-        self.ids: dict[str, str] = {}
-        for role in ROLES:
-            self._make(role, role, None if role in {"admin", "finops", "auditor"} else "search")
-        self._make("other", "member", "ads")
+        callers: list[tuple[str, Role, str]] = [(role, role, "search") for role in ROLES[3:]]
+        managers: list[tuple[str, Role, None]] = [(role, role, None) for role in ROLES[:3]]
+        for name, role, team in (*managers, *callers, ("other", "member", "ads")):
+            principal, keys[name] = front.key(role, team=team, name=name)
+            ids[name] = principal.key_id
+        ledger.close()
+        return Seed((Path(folder) / "ledger.sqlite").read_bytes(), keys, ids)
 
-    def _make(self, name: str, role: Role, team: str | None) -> None:
-        principal, key = self.front.key(role, team=team, name=name)
-        self.keys[name], self.ids[name] = key, principal.key_id
+
+class Api:
+    """Speaks to the API as a key of some role. The house has the teams search and ads, both with callers."""
+
+    def __init__(self, front: FakeFront, client: httpx.AsyncClient) -> None:
+        self.front = front
+        self.client = client
+        self.keys, self.ids = seed().keys, seed().ids
 
     async def ask(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {**({"authorization": f"Bearer {self.keys[who]}"} if who else {}), **more.pop("headers", {})}
@@ -51,8 +72,10 @@ class Api:
 
 @asynccontextmanager
 async def api_over(data_dir: Path) -> AsyncIterator[Api]:
+    (data_dir / "ledger.sqlite").write_bytes(seed().book)
     ledger = open_ledger("sqlite", data_dir)
     front = FakeFront(ledger)
+    front.registry.refresh(ledger)
     transport = httpx.ASGITransport(make_api(front, lambda: NOW))
     async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
         yield Api(front, client)
