@@ -1,12 +1,11 @@
 """What a key is made of, how it is kept, and how a person gets a name that leads nowhere."""
 
+import hmac
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
-
-import hmac
 
 import pytest
 from hypothesis import given
