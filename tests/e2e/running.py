@@ -1,5 +1,6 @@
 """A whole gateway in processes of its own: started, spoken to, killed, started again, and read through its ledger."""
 
+import atexit
 import json
 import os
 import signal
@@ -112,11 +113,20 @@ class RunningGateway:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
+        _started.append(self)
         if ready:
             self.wait_ready()
             # One worker answers before the others have recovered their journals.
             until(lambda: self.said()[said_before:].count('"worker_ready"') >= self.workers, "all workers", READY_S)
         return self
+
+    def __enter__(self) -> "RunningGateway":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing running, however the test ended."""
+        if self.process is not None:
+            self.kill()
 
     def wait_ready(self) -> None:
         def answers() -> bool:
@@ -259,3 +269,13 @@ def children(pid: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [grand for child in direct for grand in (*children(int(child)), int(child))]
+
+
+_started: list[RunningGateway] = []
+
+
+@atexit.register
+def _kill_what_is_left() -> None:
+    for gateway in _started:
+        if gateway.process is not None:
+            gateway.kill()

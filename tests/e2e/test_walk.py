@@ -179,19 +179,19 @@ def test_a_stream_that_breaks_ends_in_an_error_and_is_booked_with_bounds(
 def test_G1_kill_9_loses_no_answered_call_and_in_flight_ones_appear_as_uncertain(
     mock: MockProvider, tmp_path: Path
 ) -> None:
-    gateway = RunningGateway(tmp_path, providers(mock.port)).start()
-    key = gateway.key(team="search")
-    answered = [gateway.post("/v1/chat/completions", chat(note(input=7, output=3)), key) for _ in range(20)]
-    body = json.dumps(chat(note(fault="stall", after=1), stream=True)).encode()
-    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
-    stalled = urllib.request.urlopen(urllib.request.Request(gateway.url + "/v1/chat/completions", body, headers))
-    in_flight = stalled.headers["x-request-id"]
-    gateway.kill()
-    stalled.close()
-    gateway.start()
-    calls = {call.request_id: call for call in gateway.calls(21)}
-    for reply in answered:
-        assert calls[reply.headers["x-request-id"]].billed_cost == 7 * 150 + 3 * 600
-    assert calls[in_flight].state == "uncertain"
-    assert calls[in_flight].reason == "gateway_died"
-    assert gateway.stop() == 0
+    with RunningGateway(tmp_path, providers(mock.port)) as gateway:
+        key = gateway.key(team="search")
+        answered = [gateway.post("/v1/chat/completions", chat(note(input=7, output=3)), key) for _ in range(20)]
+        body = json.dumps(chat(note(fault="stall", after=1), stream=True)).encode()
+        headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+        stalled = urllib.request.urlopen(urllib.request.Request(gateway.url + "/v1/chat/completions", body, headers))
+        in_flight = stalled.headers["x-request-id"]
+        gateway.kill()
+        stalled.close()
+        gateway.start()
+        calls = {call.request_id: call for call in gateway.calls(21)}
+        for reply in answered:
+            assert calls[reply.headers["x-request-id"]].billed_cost == 7 * 150 + 3 * 600
+        assert calls[in_flight].state == "uncertain"
+        assert calls[in_flight].reason == "gateway_died"
+        assert gateway.stop() == 0
