@@ -27,10 +27,11 @@ class Client:
 
 
 FAMILIES = (
-    "claude-cli", "codex", "gemini-cli", "openai", "anthropic", "google-genai", "ai-sdk", "langchain", "litellm",
-    "pydantic-ai", "aider", "opencode", "curl", "python-httpx", "node", "python",
+    "claude-cli", "codex", "gemini-cli", "opencode", "aider", "pydantic-ai", "langchain", "litellm",
+    "google-genai", "ai-sdk", "openai", "anthropic", "curl", "python-httpx", "node", "python",
 )  # fmt: skip
-"""Closed, so that a client's own words never become a dimension without end."""
+"""Closed, so that a client's own words never become a dimension without end. A program stands before what it is built
+on, for its User-Agent may name both."""
 
 
 def family_of(headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
@@ -44,7 +45,7 @@ def family_of(headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
 def _family(agent: bytes) -> str:
     known = _families.get(agent)
     if known is None:
-        text = agent.decode("latin-1").lower()
+        text = agent.decode("latin-1").lower().replace("geminicli", "gemini-cli")
         known = next((family for family in FAMILIES if family in text), "other")
         if len(_families) < FAMILIES_REMEMBERED_MAX:
             _families[agent] = known
