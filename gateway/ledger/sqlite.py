@@ -5,6 +5,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from gateway.ledger.store import WAIT_S, Session, Value, Work
 RETRY_S = 0.01
 PAGE_BYTES = 8192  # Three calls of 2 KB fit on a page; on one of 4 KB there is one, and half the file is air.
 CHECKPOINT_PAGES = 4000  # 32 MB of log between two rewrites of the file.
+ROWS_AT_ONCE = 50  # Python's module lets go of the interpreter for each statement: once for 50 rows, not 50 times.
 CACHE_KB = 32 * 1024  # For each connection: the upper levels of every index of some ten million entries.
 
 WORDS = {"int": "INTEGER", "text": "TEXT", "time": "TEXT", "bytes": "BLOB", "clustered": " WITHOUT ROWID"}
@@ -177,13 +180,17 @@ class SqliteSession:
         return self._connection.execute(sql, values).fetchall()
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
-        """Insert each row with one prepared statement."""
-        self._connection.executemany(_insert(table, columns), rows)
+        """Insert ROWS_AT_ONCE with one statement, and what is left row by row."""
+        whole = len(rows) - len(rows) % ROWS_AT_ONCE
+        for start in range(0, whole, ROWS_AT_ONCE):
+            values = tuple(chain.from_iterable(rows[start : start + ROWS_AT_ONCE]))
+            self._connection.execute(_insert(table, tuple(columns), ROWS_AT_ONCE), values)
+        self._connection.executemany(_insert(table, tuple(columns), 1), rows[whole:])
 
     def add_up(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         """Insert each row, or add to the one that is there."""
         added = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
-        sql = f"{_insert(table, (*keys, *sums))} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+        sql = f"{_insert(table, (*keys, *sums), 1)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
         self._connection.executemany(sql, rows)
 
 
@@ -213,8 +220,10 @@ def _named(error: BaseException, path: Path) -> LedgerDown | Unstorable:
     return LedgerDown(f"The ledger {path} {_SAYS.get(primary_code(error), f'fails: {error}')}.")
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({','.join('?' * len(columns))})"  # noqa: S608 - our names
+@cache
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = f"({','.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {','.join([row] * rows)}"  # noqa: S608 - our names
 
 
 def _file(path: Path) -> tuple[int, int] | None:
