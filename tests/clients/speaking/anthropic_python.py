@@ -18,8 +18,16 @@ def options(ask: Ask) -> dict[str, Any]:
 
 
 def message_of(ask: Ask) -> dict[str, Any]:
-    said = {"model": ask["model"], "max_tokens": 200, "messages": [{"role": "user", "content": ask["said"]}]}
-    return said | ask.get("more", {})
+    said: dict[str, Any] = {
+        "model": ask["model"],
+        "max_tokens": 200,
+        "messages": [{"role": "user", "content": ask["said"]}],
+    }
+    more = dict(ask.get("more", {}))
+    if "temperature" in more:
+        # No argument of this SDK any more, but servers of other models take it.
+        said["extra_body"] = {"temperature": more.pop("temperature")}
+    return said | more
 
 
 def keep(message: Any, seen: Seen) -> None:
