@@ -6,7 +6,8 @@ identify -> read -> tags -> targets and gates -> journal intent -> reach an answ
 
 import asyncio
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway import clock
 from gateway.admit import cost_upper

@@ -1,6 +1,6 @@
 """Usage times price gives the entry: what is known is exact, what is not is bounded and marked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -114,8 +114,7 @@ def entry_of_attempt(number: int, attempt: Attempt, crossing: Crossing, now: dat
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Weighed:
+class _Weighed(msgspec.Struct, frozen=True):
     """The money side of a call."""
 
     state: State

@@ -6,7 +6,9 @@ Source: platform.claude.com/docs/en/api/messages and /build-with-claude/{prompt-
 and the types of the official Python library (beta_usage.py), read 2026-11-23.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+
+from msgspec.structs import fields, replace
 
 from gateway.providers.counts import Claimed, Counts, Weighed
 from policies.usage import Usage

@@ -1,7 +1,6 @@
 """Reads a provider's counts without trust: what is no count is left out, what can't be is brought into bounds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -75,16 +74,14 @@ def counts_of(given: object) -> Counts | None:
     return Counts(decoded, None if isinstance(decoded, dict) else ["usage"])
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True):
     """Usage as far as it is known, and whether the provider's own numbers could not be so."""
 
     usage: Usage | None
     implausible: bool = False
 
 
-@dataclass(slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """What a provider claims was used, before it is held against itself. Fields as in Usage."""
 
     input_tokens: int = 0

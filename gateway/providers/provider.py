@@ -1,7 +1,7 @@
 """The port of a dialect: what was asked, what to send upstream, what came back and what it used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,9 +14,11 @@ Operation = Literal["chat", "responses", "text_completion", "embeddings", "gener
 Ending = Literal["complete", "truncated", "malformed", "too_large"]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request as policy reads it and as the provider will: `body` is re-encoded from what was read."""
+class Asked(msgspec.Struct, frozen=True):
+    """One request as policy reads it and as the provider will: `body` is re-encoded from what was read.
+
+    It and `Reading` are made for each call: as structs in a tenth of a dataclass's time.
+    """
 
     dialect: DialectName
     operation: Operation
@@ -27,7 +29,7 @@ class Asked:
     max_output_tokens: int | None = None
     choices: int = 1
     service_tier: str = "standard"
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = {}
     user: str | None = None
     input_bytes: int = 0
     query: bytes = b""
@@ -47,8 +49,7 @@ class Outgoing:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What the meter has read so far; `usage` None means that the provider has not said.
 
     `further` holds usage of other models inside the same answer, each priced by its own model.

@@ -1,11 +1,11 @@
 """For all inputs: parsers agree on what is sent, counts fit together, and no cut or text changes a reading."""
 
 import json
-from dataclasses import fields
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from gateway.errors import BadBody
 from gateway.providers.body import read_object
