@@ -11,8 +11,9 @@ is still being written, because its room is allocated beforehand.
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
+
+import msgspec
 
 MAGIC = b"\xf5WB1"
 """0xF5 is in no UTF-8 text, so payloads hold no magic, and the next record can be found behind a damaged one."""
@@ -33,8 +34,7 @@ _ZEROS = bytes(2**16)
 _pack_head, _pack_meta, _crc32 = _HEAD.pack, _META.pack, zlib.crc32
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One record as read, and where it lies."""
 
     offset: int
@@ -45,8 +45,7 @@ class Frame:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """Bytes from `offset` to `end` that are no record. `torn`: no record follows them, as after a cut write."""
 
     offset: int

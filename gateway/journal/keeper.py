@@ -52,8 +52,8 @@ class Keeper:
         writer = self._writer
         troubled: str | None = None
         while not self._stopping:
-            self._some.wait(RETRY_S if writer.strained else None)
-            self._now.wait(self._group_s)
+            if self._some.wait(RETRY_S if writer.strained else None):
+                self._now.wait(self._group_s)
             # Cleared before the group is taken: a record written from here on wakes us again.
             self._some.clear()
             self._now.clear()

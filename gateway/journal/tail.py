@@ -1,13 +1,13 @@
 """Reads the journal behind its writer: entries in order, and the place where they end."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from gateway.journal.disk import Disk
-from gateway.journal.frame import ENDED, ENTRY, INTENT, OPENED, Damage, Frame, frames
+from gateway.journal.frame import ENDED, ENTRY, INTENT, OPENED, Frame, frames
 from gateway.journal.reading import Problem, damaged, missing
 from gateway.journal.record import Ended
 from gateway.journal.segment import opened_of, segment_numbers, segment_path
@@ -101,45 +101,53 @@ class Tail:
 
     def _take(self, batch: Batch, data: bytes, entries_max: int, *, to_the_end: bool) -> None:
         """Add the records of a piece; what is cut at its end is left for the next look."""
-        segment, base = batch.position.segment, batch.position.offset
+        segment, base, sequence = batch.position.segment, batch.position.offset, batch.position.sequence
+        end = 0
         for item in frames(data):
-            if isinstance(item, Damage):
-                if item.torn and not to_the_end:
-                    return
-                batch.problems.append(damaged(segment, replace(item, offset=base + item.offset, end=base + item.end)))
-                sequence = batch.position.sequence
+            if isinstance(item, Frame):
+                sequence = _add(batch, item, base, sequence)
+            elif item.torn and not to_the_end:
+                break
             else:
-                sequence = _add(batch, item, base)
-            batch.position = Position(segment, base + item.end, sequence)
+                harm = msgspec.structs.replace(item, offset=base + item.offset, end=base + item.end)
+                batch.problems.append(damaged(segment, harm))
+            end = item.end
             if len(batch.entries) >= entries_max:
-                return
+                break
+        batch.position = Position(segment, base + end, sequence)
 
 
 _entry = msgspec.json.Decoder(Entry)
 _ended = msgspec.json.Decoder(Ended)
 
 
-def _add(batch: Batch, frame: Frame, base: int) -> int:
-    """Add what a record says; gives the sequence reached."""
-    position, sequence = batch.position, frame.sequence
-    first = sequence
+def _add(batch: Batch, frame: Frame, base: int, reached: int) -> int:
+    """Add what a record says; gives the sequence reached with it."""
+    sequence = frame.sequence
     if frame.kind == OPENED:
         opened = opened_of(frame)
-        if opened is None or opened.sequence <= position.sequence:
-            return position.sequence
-        first, sequence = opened.sequence + 1, opened.sequence
-    elif sequence <= position.sequence:
+        if opened is None or opened.sequence <= reached:
+            return reached
+        sequence = opened.sequence
+    elif sequence <= reached:
         # Written again after a sync failed.
-        return position.sequence
-    if first > position.sequence + 1 and position.sequence > 0:
-        batch.problems.append(missing(position.segment, base + frame.offset, position.sequence + 1, first - 1))
-    try:
-        if frame.kind == ENTRY:
-            batch.entries.append(_entry.decode(frame.payload))
-        elif frame.kind == ENDED:
-            batch.entries.extend(_ended.decode(frame.payload).entries())
-        elif frame.kind not in (INTENT, OPENED):
-            batch.unreadable.append(Unreadable(sequence, frame.payload, f"there is no record of kind {frame.kind}"))
-    except msgspec.DecodeError as error:
-        batch.unreadable.append(Unreadable(sequence, frame.payload, str(error)))
+        return reached
+    lost = sequence if frame.kind == OPENED else sequence - 1
+    if lost > reached > 0:
+        batch.problems.append(missing(batch.position.segment, base + frame.offset, reached + 1, lost))
+    _decode(batch, frame)
     return sequence
+
+
+def _decode(batch: Batch, frame: Frame) -> None:
+    """Add the entries of a record; intents and first records have none."""
+    try:
+        if frame.kind == ENDED:
+            batch.entries.extend(_ended.decode(frame.payload).entries())
+        elif frame.kind == ENTRY:
+            batch.entries.append(_entry.decode(frame.payload))
+        elif frame.kind not in (INTENT, OPENED):
+            why = f"there is no record of kind {frame.kind}"
+            batch.unreadable.append(Unreadable(frame.sequence, frame.payload, why))
+    except msgspec.DecodeError as error:
+        batch.unreadable.append(Unreadable(frame.sequence, frame.payload, str(error)))

@@ -132,6 +132,7 @@ class FullDisk(ScriptedDisk):
     def __init__(self, capacity: int) -> None:
         super().__init__()
         self.capacity = capacity
+        self.allocations = 0
         self._sizes: dict[Path, int] = {}
 
     @property
@@ -148,6 +149,7 @@ class FullDisk(ScriptedDisk):
         return super().write(fd, data[:fits], offset)
 
     def allocate(self, fd: int, size: int) -> None:
+        self.allocations += 1
         path = self.paths[fd]
         if size - self._sizes.get(path, 0) > self.free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

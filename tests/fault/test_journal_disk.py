@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,14 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.errors import JournalFull
-from gateway.journal.journal import Durability, Journal, JournalUnusable
-from gateway.journal.segment import OPENED_BYTES
+from gateway.journal.frame import HEAD_BYTES
+from gateway.journal.journal import END_BYTES, Durability, Journal, JournalUnusable
+from gateway.journal.record import Ended
+from gateway.journal.segment import OPENED_BYTES, segment_numbers
 from gateway.journal.shipper import Shipper
 from gateway.journal.verify import verify_journal
-from tests.fakes.calls import attempt_of, end_of, intent_of, note_of
+from gateway.ledger.entry import Entry
+from tests.fakes.calls import attempt_of, call_of, end_of, entry_of, intent_of, note_of
 from tests.fakes.disk import Fault, FullDisk, Operation, ScriptedDisk, fast_directory, never
 from tests.fakes.ledger import MemoryLedger
 
@@ -96,7 +101,7 @@ def held_against(directory: Path, admitted: list[str]) -> None:
     ledger = MemoryLedger()
     shipper = Shipper(journal, ledger, retention_s=3600)
     shipper.ship()
-    assert shipper.gaps == 0
+    assert (shipper.gaps, shipper.duplicates) == (0, 0)
     shipper.stop(0)
     journal.close()
     calls = [row.entry.call() for row in ledger.rows if row.entry.kind == "call"]
@@ -204,6 +209,31 @@ def test_F50_a_disk_that_is_full_at_any_byte_takes_all_ends_of_what_it_admitted(
     assert refused_at_all > 100
 
 
+def test_F50_ends_that_are_longer_than_was_reserved_have_the_ballast(fast: Path):
+    disk = FullDisk(capacity=2**16 + 100)
+    journal = Journal.open(fast, durability="group", group_ms=1, segment_bytes=2**16, disk=disk)
+    admitted: list[str] = []
+    with contextlib.suppress(JournalFull):
+        for number in range(100, 200):
+            journal.intent(intent_of(f"req_{number}"))
+            admitted.append(f"req_{number}")
+    assert 8 < len(admitted) < 20
+    intent_bytes = HEAD_BYTES + len(msgspec.json.encode(intent_of("req_100")))
+    reserved = END_BYTES + 2 * intent_bytes
+    for request_id in admitted:
+        padding = reserved + 200 - HEAD_BYTES - len(msgspec.json.encode(Ended(request_id, long_end(request_id, 0))))
+        journal.end(request_id, long_end(request_id, padding), ())
+    assert journal.write_failures == 0
+    until_told(journal)
+    journal.close()
+    assert verify_journal(fast).records == 2 * len(admitted)
+
+
+def long_end(request_id: str, padding: int) -> Entry:
+    call = msgspec.structs.replace(call_of(request_id), response_id="x" * padding)
+    return entry_of(f"{request_id}:call", call)
+
+
 def test_F50_a_short_write_is_cut_off_and_written_again_elsewhere(tmp_path: Path):
     # As a file system does that does not keep what it has allocated: first a part, then the refusal.
     half_taken = iter([True])
@@ -287,6 +317,36 @@ def test_F51_after_a_second_failure_nothing_is_admitted_until_a_sync_succeeds(tm
     until_healthy(journal)
     journal.close()
     held_against(tmp_path, ["req_1"])
+
+
+def test_F51_while_a_disk_cannot_sync_it_is_not_filled_with_copies(fast: Path):
+    disk = ScriptedDisk()
+    journal = opened(fast, disk)
+    disk.script = record_syncs(lambda _: True)
+    admitted, _ = carry(journal, 4)
+    until(lambda: journal.sync_failures > 20)
+    assert len(segment_numbers(fast)) <= 4
+    disk.script = never
+    until_healthy(journal)
+    journal.close()
+    held_against(fast, admitted)
+
+
+def test_F51_F55_what_can_neither_be_synced_nor_written_elsewhere_is_still_there_after_a_kill(fast: Path):
+    disk = ScriptedDisk()
+    journal = Journal.open(fast / "killed", durability="group", group_ms=60_000, segment_bytes=SEGMENT, disk=disk)
+    admitted, _ = carry(journal, 40)
+    assert len(segment_numbers(fast / "killed")) > 2, "the last segments were never synced"
+    disk.script = lambda operation: errno.EIO if operation.name in ("sync", "allocate", "write") else None
+    journal.hurry()
+    until(lambda: not journal.healthy)
+    shutil.copytree(fast / "killed", fast / "next")
+    held_against(fast / "next", admitted)
+    disk.script = never
+    journal.hurry()
+    until_healthy(journal)
+    journal.close()
+    held_against(fast / "killed", admitted)
 
 
 async def test_F51_in_strict_an_answer_is_not_held_back_for_ever_by_a_disk_that_cannot_sync(tmp_path: Path):

@@ -35,6 +35,7 @@ def laid_out(payloads: list[bytes]) -> tuple[bytes, list[Frame]]:
     return data, [item for item in frames(data) if isinstance(item, Frame)]
 
 
+@settings(deadline=None)
 @given(PAYLOADS)
 def test_records_are_read_as_they_were_written_and_each_follows_the_one_before(payloads: list[bytes]):
     _, read = laid_out(payloads)
@@ -44,6 +45,7 @@ def test_records_are_read_as_they_were_written_and_each_follows_the_one_before(p
     )
 
 
+@settings(deadline=None)
 @given(PAYLOADS, st.data(), st.integers(0, 300))
 def test_any_prefix_of_a_segment_holds_a_prefix_of_its_records(payloads: list[bytes], data: st.DataObject, zeros: int):
     whole, written = laid_out(payloads)
@@ -54,6 +56,7 @@ def test_any_prefix_of_a_segment_holds_a_prefix_of_its_records(payloads: list[by
     assert all(item.torn for item in read if isinstance(item, Damage))
 
 
+@settings(deadline=None)
 @given(PAYLOADS, st.data())
 def test_whatever_bytes_are_harmed_the_other_records_are_read_and_the_harm_is_located(
     payloads: list[bytes], data: st.DataObject
@@ -94,6 +97,7 @@ def test_any_prefix_of_a_journal_recovers_to_its_whole_records(requests: int, da
         assert recover(LOCAL_DISK, directory).problems == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.sets(st.integers(0, 30)), st.booleans())
 def test_all_but_the_poisoned_are_delivered_in_order(numbers: list[int], poisoned: set[int], named: bool):
     class Picky(MemoryLedger):
@@ -114,6 +118,7 @@ def test_all_but_the_poisoned_are_delivered_in_order(numbers: list[int], poisone
     assert done.added + done.duplicates + len(aside) == len(ids)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=12), st.randoms(use_true_random=False))
 def test_batches_shipped_again_split_and_out_of_order_leave_each_entry_once(batches, chance):
     # G6: at least once, and idempotent, is exactly once.

@@ -265,6 +265,21 @@ def until_healthy(journal: Journal, deadline_s: float = 5) -> None:
     assert healed.wait(deadline_s), journal.problem
 
 
+def test_a_disk_that_is_full_is_not_asked_for_room_by_every_request(tmp_path: Path):
+    disk = FullDisk(capacity=SEGMENT)
+    journal = opened(tmp_path, disk=disk)
+    admitted = admitted_until_full(journal)
+    for _ in range(100):
+        with pytest.raises(JournalFull):
+            journal.intent(intent_of("req_more"))
+    assert journal.refused == 101
+    # Once by the first request that was refused, and once a second by the keeper.
+    assert 2 <= disk.allocations <= 6
+    for request_id in admitted:
+        journal.end(request_id, end_of(request_id), ())
+    journal.close()
+
+
 def test_the_room_that_is_reserved_is_free_again_when_a_request_ends(tmp_path: Path):
     disk = FullDisk(capacity=3 * SEGMENT // 2)
     journal = opened(tmp_path, disk=disk)

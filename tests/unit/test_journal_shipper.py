@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from gateway.journal.shipper import Shipper
 from gateway.ledger.entry import Appended, Entry
 from gateway.ledger.errors import LedgerDown, Unstorable
 from tests.fakes.calls import attempt_of, end_of, intent_of, note_of
+from tests.fakes.disk import ScriptedDisk
 from tests.fakes.ledger import MemoryLedger
 
 WAIT_S = 10.0
@@ -97,6 +99,20 @@ def test_batches_hold_a_thousand_entries_and_no_record_is_split(journal: Journal
     assert sum(ledger.batches) == 3000
     assert 1000 <= max(ledger.batches) <= 1001
     assert shipper.stop(WAIT_S)
+
+
+@pytest.mark.parametrize("chunk", [1, 40, 100, 1000, 2**20])
+def test_records_are_read_whole_whatever_piece_is_read_at_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, chunk: int
+):
+    monkeypatch.setattr("gateway.journal.tail.CHUNK_BYTES", chunk)
+    ledger = Scripted()
+    shipper = running(journal, ledger)
+    for number in range(200):
+        journal.append(note_of(f"note_{number}"))
+    assert shipper.stop(WAIT_S)
+    assert ledger.ids == [f"note_{number}" for number in range(200)]
+    assert (shipper.gaps, shipper.duplicates, shipper.problem) == (0, 0, None)
 
 
 def test_F44_while_the_ledger_is_down_the_journal_goes_on_and_all_is_shipped_when_it_is_back(
@@ -297,6 +313,36 @@ def test_nothing_is_shipped_that_a_power_cut_could_take_back(tmp_path: Path):
     journal.close()
 
 
+def test_what_was_shipped_and_then_lost_here_is_told_and_its_sequences_are_not_given_again(tmp_path: Path):
+    # As when a restored directory is older than its checkpoint, or power took what `process` never synced.
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    ledger = Scripted()
+    for number in range(3):
+        journal.append(note_of(f"note_{number}"))
+    assert running(journal, ledger).stop(WAIT_S)
+    journal.close()
+    segment_path(tmp_path, 1).unlink()
+    journal = Journal.open(tmp_path, durability="group", group_ms=1, segment_bytes=2**16)
+    assert [problem.text for problem in journal.recovered.problems] == ["records 1 to 3 are missing"]
+    assert journal.append(note_of("note_3")) == 4
+    assert segment_numbers(tmp_path) == [2]
+    assert running(journal, ledger).stop(WAIT_S)
+    journal.close()
+    assert ledger.ids == ["note_0", "note_1", "note_2", "note_3"]
+
+
+def test_what_a_killed_process_wrote_is_synced_before_it_is_shipped(tmp_path: Path):
+    journal = Journal.open(tmp_path / "killed", durability="process", group_ms=1, segment_bytes=2**16)
+    journal.append(note_of("note_1"))
+    shutil.copytree(tmp_path / "killed", tmp_path / "next")
+    journal.close()
+    disk = ScriptedDisk()
+    journal = Journal.open(tmp_path / "next", durability="group", group_ms=1, segment_bytes=2**16, disk=disk)
+    synced = [operation.path for operation in disk.done if operation.name == "sync"]
+    assert "0000000001.seg" in synced
+    journal.close()
+
+
 def test_what_is_not_drained_in_time_is_shipped_by_the_next_start(journal: Journal):
     down = True
 
@@ -358,10 +404,15 @@ def test_segments_are_deleted_when_shipped_and_old_and_never_before(tmp_path: Pa
         journal.append(note_of(f"b_{number}"))
     until(lambda: journal.pending == 0)
     everything = segment_numbers(tmp_path)
-    assert shipper.remove_old() == 0, "nothing is shipped yet"
+    times = {number: segment_path(tmp_path, number).stat().st_mtime for number in everything}
+    for number in everything:
+        os.utime(segment_path(tmp_path, number), (0, 0))
     shipper.ship()
+    for number, written_at in times.items():
+        os.utime(segment_path(tmp_path, number), (written_at, written_at))
     assert shipper.remove_old() == 0, "nothing is old yet"
-    _age(tmp_path, everything)
+    for number in everything:
+        os.utime(segment_path(tmp_path, number), (0, 0))
     assert shipper.remove_old() == 0, "an intent in the first has no end yet"
     journal.end("req_0", end_of("req_0"), ())
     assert shipper.remove_old() == held[0] - everything[0] > 0
@@ -377,6 +428,13 @@ def test_segments_are_deleted_when_shipped_and_old_and_never_before(tmp_path: Pa
     assert len(ledger.rows) == 202
 
 
-def _age(directory: Path, numbers: list[int]) -> None:
-    for number in numbers:
-        os.utime(segment_path(directory, number), (0, 0))
+def test_old_segments_are_kept_until_the_checkpoint_says_they_are_shipped(journal: Journal, tmp_path: Path):
+    shipper = Shipper(journal, MemoryLedger(), retention_s=0)
+    for number in range(1000):
+        journal.append(note_of(f"note_{number}"))
+    until(lambda: journal.pending == 0)
+    assert journal.durable_position.segment > 2
+    assert shipper.remove_old() == 0
+    shipper.ship()
+    assert shipper.remove_old() == journal.durable_position.segment - 1
+    shipper.stop(0)

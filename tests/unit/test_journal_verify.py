@@ -91,6 +91,17 @@ def test_a_record_put_in_the_place_of_another_is_altered(directory: Path):
     assert found(directory) == [("altered", 2, mine[2].offset), ("altered", 2, mine[2].offset + len(put))]
 
 
+def test_a_segment_of_another_past_is_altered_where_it_begins(directory: Path):
+    other = directory / "other"
+    for start in range(3):
+        journal = Journal.open(other, durability="process", group_ms=1, segment_bytes=2**13)
+        for number in range(4):
+            journal.append(note_of(f"none_{4 * start + number}"))
+        journal.close()
+    segment_path(directory, 3).write_bytes(segment_path(other, 3).read_bytes())
+    assert found(directory)[0] == ("altered", 3, 0)
+
+
 def test_a_missing_segment_is_a_gap_where_the_next_begins(directory: Path):
     segment_path(directory, 2).unlink()
     assert found(directory) == [("gap", 3, 0)]
