@@ -27,11 +27,21 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 """What makes a spreadsheet run a cell instead of showing it (OWASP ASVS 5.0, 1.2.10, read 2026-11-25)."""
 
 
-def figures(row: SpendRow) -> dict[str, int | str]:
-    """Give a row's figures by name, money in dollars."""
-    return {
-        name: to_usd(NanoUsd(getattr(row, name))) if name in MONEY else int(getattr(row, name)) for name in MEASURES
-    }
+def is_known(row: SpendRow) -> bool:
+    """Say whether a row's cost says anything: where only nought is known beside unknown calls, it does not.
+
+    A call that was refused or failed for sure costs a known 0; beside calls of unknown cost it makes no sum.
+    """
+    return row.billed_cost != 0 or row.unknown_calls == 0
+
+
+def figures(row: SpendRow) -> dict[str, int | str | None]:
+    """Give a row's figures by name, money in dollars and None where it is not known."""
+    return {name: _money(row, name) if name in MONEY else int(getattr(row, name)) for name in MEASURES}
+
+
+def _money(row: SpendRow, name: str) -> str | None:
+    return to_usd(NanoUsd(getattr(row, name))) if is_known(row) else None
 
 
 def added(rows: Iterable[SpendRow]) -> SpendRow:
@@ -44,7 +54,7 @@ def added(rows: Iterable[SpendRow]) -> SpendRow:
 
 
 def as_csv(by: tuple[str, ...], rows: Iterable[SpendRow]) -> str:
-    """Give rows as CSV (RFC 4180), the dimensions first; no value in it is a formula (T57)."""
+    """Give rows as CSV (RFC 4180), the dimensions first: unknown money is empty, no value is a formula (T57)."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow((*by, *MEASURES))

@@ -37,7 +37,7 @@ class Group:
 
     value: str | None
     total: SpendRow
-    by_day: dict[date, int]
+    by_day: dict[date, SpendRow]
     parts: tuple[SpendRow, ...] = ()
 
 
@@ -114,15 +114,15 @@ def _groups(rows: tuple[SpendRow, ...], view: View) -> tuple[Group, ...]:
 
 def _group(value: str | None, rows: list[SpendRow], view: View) -> Group:
     """Sum one group: as a whole, by day, and by the second dimension."""
-    by_day: dict[date, int] = {}
+    by_day: dict[date, list[SpendRow]] = {}
     parts: dict[str | None, list[SpendRow]] = {}
     for row in rows:
-        day = date.fromisoformat(row.group[0] or "")
-        by_day[day] = by_day.get(day, 0) + row.billed_cost
+        by_day.setdefault(date.fromisoformat(row.group[0] or ""), []).append(row)
         if view.then:
             parts.setdefault(row.group[2], []).append(row)
     summed = [_summed((value, part), members) for part, members in parts.items()]
-    return Group(value, _summed((value,), rows), by_day, tuple(sorted(summed, key=_order)))
+    days = {day: _summed((value,), members) for day, members in by_day.items()}
+    return Group(value, _summed((value,), rows), days, tuple(sorted(summed, key=_order)))
 
 
 def _summed(group: tuple[str | None, ...], rows: Iterable[SpendRow]) -> SpendRow:

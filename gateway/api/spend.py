@@ -47,12 +47,15 @@ class SpendAsked(Asked):
 
 
 class Figures(Told):
-    """Sums. Money is a decimal string in USD; `unknown_calls` are calls whose cost is not known, and not in it."""
+    """Sums. Money is a decimal string in USD, null where nothing of it is known.
+
+    `unknown_calls` are calls whose cost is not known, and not in it.
+    """
 
     calls: int
-    billed_cost: str
+    billed_cost: str | None
     unknown_calls: int
-    estimated_cost: str
+    estimated_cost: str | None
     input_tokens: int
     output_tokens: int
     cache_read_input_tokens: int

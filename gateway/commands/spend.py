@@ -61,7 +61,7 @@ def spend(
 
 
 def told(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> dict[str, object]:
-    """Give the groups and their total in the words of the API; money is exact, in decimal dollars."""
+    """Give the groups and their total in the words of the API; money is exact, in decimal dollars, or None."""
     from gateway.spend_table import added, figures
 
     return {
@@ -91,7 +91,7 @@ def _names(said: "list[str] | dict[str, str]", option: str) -> tuple[str, ...]:
 
 def _show(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> None:
     """Show a table; columns in which everything is zero are left out."""
-    from gateway.spend_table import added
+    from gateway.spend_table import added, is_known
 
     title = f"Spend {span(query.since, query.until)}"
     if not rows:
@@ -105,7 +105,7 @@ def _show(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> None:
     }
     figures: dict[str, Figure] = {
         "CALLS": lambda row: f"{row.calls:,}",
-        "COST": lambda row: dollars(row.billed_cost, decimals) if row.billed_cost or not row.unknown_calls else None,
+        "COST": lambda row: dollars(row.billed_cost, decimals) if is_known(row) else None,
         **{name: figure for name, figure in optional.items() if figure(whole) is not None},
         "INPUT": lambda row: f"{row.input_tokens:,}",
         "CACHED": lambda row: f"{row.cache_read_input_tokens:,}",

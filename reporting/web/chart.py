@@ -1,11 +1,11 @@
 """Stacked bars of money over days: across in percent, so that one drawing fits every width, and up in pixels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
-from reporting.web.words import cents, short_day, tick, weekday
+from reporting.web.words import cents, cost, short_day, tick, weekday
 
 SERIES_MAX = 6
 """Colours that can be told apart beside grey; further groups are drawn as one."""
@@ -35,11 +35,12 @@ LABELS_WIDE, LABELS_NARROW = 15, 5
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour: `tone` is its class in the style sheet; amounts by day in nano-dollars."""
+    """One colour: `tone` is its class in the style sheet; by day its nano-dollars, and calls of unknown cost."""
 
     name: str
     tone: str
     by_day: Mapping[date, int]
+    unknown_by_day: Mapping[date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _blocks(series: Sequence[Series], heights: list[int], base: int) -> tuple[Bl
 def _title(days: list[date], series: Sequence[Series], stack: list[int], lacking: int) -> str:
     """Say a bar in words: its day, its sum, its largest parts."""
     when = weekday(days[0]) if len(days) == 1 else f"{weekday(days[0])} to {weekday(days[-1])}"
-    lines = [f"{when}: {cents(sum(stack))}"]
+    lines = [f"{when}: {cost(sum(stack), lacking)}"]
     parts = sorted(zip(stack, series, strict=True), key=lambda part: -part[0])
     lines += [f"{one.name}: {cents(amount)}" for amount, one in parts[:LINES_IN_TITLE] if amount]
     if lacking:

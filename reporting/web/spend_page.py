@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from gateway.ledger.entry import SpendRow
-from gateway.spend_table import added, as_csv, figures
-from policies.money import NanoUsd, to_usd
+from gateway.spend_table import added, as_csv, figures, is_known
 from reporting.spend import Group, Spend, View, midnight
 from reporting.web import words
 from reporting.web.chart import SERIES_MAX, Chart, Series, binned, draw
@@ -105,12 +104,12 @@ def headline(spend: Spend) -> Headline:
         change, against = "", f"no cost is known of the {before} before"
     else:
         change, against = words.change(now, then), f"{stretch} ({words.money(then)})"
-    amount = words.money(now) if _is_known(spend.total) else "Not known"
+    amount = words.money(now) if is_known(spend.total) else "Not known"
     return Headline(amount, f"{period}{', so far' if running else ''}", change, against)
 
 
 def as_json(spend: Spend) -> dict[str, object]:
-    """Give the page's numbers: money as exact decimal strings in dollars, days and moments as RFC 3339."""
+    """Give the page's numbers: money in dollars as exact strings, None where not known; moments as RFC 3339."""
     view = spend.view
     by = (view.by, view.then) if view.then else (view.by,)
     return {
@@ -126,9 +125,9 @@ def as_json(spend: Spend) -> dict[str, object]:
         "no_initiative": figures(spend.unnamed),
         "rows": [{"group": dict(zip(by, row.group, strict=True)), **figures(row)} for row in spend.rows],
         "days": [
-            {"day": day, "group": {view.by: group.value}, "billed_cost": to_usd(NanoUsd(amount))}
+            {"day": day, "group": {view.by: group.value}, "billed_cost": figures(row)["billed_cost"]}
             for group in spend.groups
-            for day, amount in sorted(group.by_day.items())
+            for day, row in sorted(group.by_day.items())
         ],
     }
 
@@ -144,22 +143,25 @@ def _series(spend: Spend, names: Names) -> list[Series]:
     view = spend.view
     named = [group for group in spend.groups if group.value is not None]
     shown = [group for group in named if group.total.billed_cost][:SERIES_MAX]
-    series = [Series(names.of(view.by, g.value), f"s{n}", g.by_day) for n, g in enumerate(shown, 1)]
+    series = [_one_series(names.of(view.by, group.value), f"s{n}", [group]) for n, group in enumerate(shown, 1)]
     others = [group for group in named[len(shown) :] if group.total.billed_cost]
     if others:
-        series.append(Series(words.plural(len(others), "other", "others"), "others", _by_day(others)))
+        series.append(_one_series(words.plural(len(others), "other", "others"), "others", others))
     unnamed = [group for group in spend.groups if group.value is None and group.total.billed_cost]
     if unnamed:
-        series.append(Series(words.named(view.by, None), "unnamed", _by_day(unnamed)))
+        series.append(_one_series(words.named(view.by, None), "unnamed", unnamed))
     return series
 
 
-def _by_day(groups: list[Group]) -> Mapping[date, int]:
-    days: dict[date, int] = {}
+def _one_series(name: str, tone: str, groups: list[Group]) -> Series:
+    """Give groups as one colour: their known money by day, and by day the calls whose cost is not known."""
+    amounts: dict[date, int] = {}
+    unknown: dict[date, int] = {}
     for group in groups:
-        for day, amount in group.by_day.items():
-            days[day] = days.get(day, 0) + amount
-    return days
+        for day, row in group.by_day.items():
+            amounts[day] = amounts.get(day, 0) + row.billed_cost
+            unknown[day] = unknown.get(day, 0) + row.unknown_calls
+    return Series(name, tone, amounts, unknown)
 
 
 def _chart(spend: Spend, series: list[Series]) -> Chart | None:
@@ -171,14 +173,19 @@ def _chart(spend: Spend, series: list[Series]) -> Chart | None:
 def _days(spend: Spend, series: list[Series]) -> list[DayLine]:
     lines = []
     for days in reversed(binned(spend.view.since, spend.view.until)):
-        amounts = [sum(one.by_day.get(day, 0) for day in days) for one in series]
-        unknown = sum(spend.unknown_by_day.get(day, 0) for day in days)
+        amounts = [_over(days, one.by_day) for one in series]
+        unknown = _over(days, spend.unknown_by_day)
         name = (
             words.weekday(days[0]) if len(days) == 1 else f"{words.short_day(days[0])} to {words.short_day(days[-1])}"
         )
-        texts = tuple(words.cents(amount) for amount in amounts)
-        lines.append(DayLine(name, texts, words.cents(sum(amounts)), f"{unknown:,}" if unknown else ""))
+        lacking = [_over(days, one.unknown_by_day) for one in series]
+        texts = tuple(words.cost(*pair) for pair in zip(amounts, lacking, strict=True))
+        lines.append(DayLine(name, texts, words.cost(sum(amounts), unknown), f"{unknown:,}" if unknown else ""))
     return lines
+
+
+def _over(days: list[date], by_day: Mapping[date, int]) -> int:
+    return sum(by_day.get(day, 0) for day in days)
 
 
 def _lines(spend: Spend, names: Names) -> list[tuple[Line, list[Line]]]:
@@ -217,7 +224,7 @@ def _parts(group: Group, spend: Spend, names: Names) -> list[Line]:
 
 
 def _line(row: SpendRow, spend: Spend, *, name: str) -> Line:
-    known = _is_known(row)
+    known = is_known(row)
     whole = spend.total.billed_cost
     return Line(
         name=name,
@@ -225,7 +232,7 @@ def _line(row: SpendRow, spend: Spend, *, name: str) -> Line:
         note="",
         href=None,
         tone="",
-        cost=words.cents(row.billed_cost) if known else "not known",
+        cost=words.cost(row.billed_cost, row.unknown_calls),
         share=words.share(row.billed_cost, whole) if known else "",
         bar=_scaled(row.billed_cost, whole),
         calls=f"{row.calls:,}",
@@ -262,7 +269,7 @@ def _facts(spend: Spend) -> list[Fact]:
         Fact("Output tokens", words.count(total.output_tokens), _reasoning(total)),
     ]
     if spend.unnamed.calls:
-        cost = words.money(spend.unnamed.billed_cost) if _is_known(spend.unnamed) else "not known"
+        cost = words.money(spend.unnamed.billed_cost) if is_known(spend.unnamed) else "not known"
         of_all = words.share(spend.unnamed.billed_cost, total.billed_cost)
         facts.append(Fact("No initiative named", cost, f"{of_all} of all" if of_all else "", "warn"))
     if total.unknown_calls:
@@ -278,11 +285,6 @@ def _each(total: SpendRow) -> str:
     """Give the mean cost of the calls whose cost is known."""
     known = total.calls - total.unknown_calls
     return f"{words.money(total.billed_cost // known)} each" if known > 0 and total.billed_cost > 0 else ""
-
-
-def _is_known(row: SpendRow) -> bool:
-    """Say whether a sum says anything: one of nothing known does not, whatever voided calls are in it."""
-    return row.billed_cost != 0 or row.unknown_calls == 0
 
 
 def _reasoning(total: SpendRow) -> str:

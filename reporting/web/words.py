@@ -57,6 +57,11 @@ def cents(amount: int) -> str:
     return f"{_sign(amount)}${_two_digits(size)}"
 
 
+def cost(amount: int, unknown_calls: int) -> str:
+    """Write a cost for a column; nought beside calls of unknown cost is not known."""
+    return cents(amount) if amount or not unknown_calls else "not known"
+
+
 def tick(amount: int) -> str:
     """Write money for an axis: no more places than a round number needs."""
     whole, rest = divmod(amount, 100 * NANO_PER_CENT)

@@ -55,13 +55,24 @@ async def test_a_call_at_the_end_of_the_period_is_not_in_it(api: Api) -> None:
     assert (await api.get("admin", "/spend", until=until)).json()["total"]["calls"] == 13
 
 
+async def test_a_group_of_which_no_cost_is_known_is_null_in_json_and_empty_in_csv(api: Api) -> None:
+    api.front.call(6, key_id=api.ids["other"], tags={"team": "lost"}, billed_cost=None, cost_source="unknown")
+    api.front.call(7, key_id=api.ids["other"], tags={"team": "lost"}, billed_cost=0, state="voided", cost_source="none")
+    asked = {"team": "lost", "by": "team", "until": "2026-11-26"}
+    told = (await api.get("admin", "/spend", **asked)).json()
+    for figures in (told["total"], told["rows"][0]):
+        assert (figures["calls"], figures["unknown_calls"]) == (2, 1)
+        assert (figures["billed_cost"], figures["estimated_cost"]) == (None, None)
+    assert "\r\nlost,2,,1,," in (await api.get("admin", "/spend", format="csv", **asked)).text
+
+
 async def test_groups_come_dearest_first_and_sum_to_the_total(api: Api) -> None:
     told = (await api.get("finops", "/spend", by="team,model", until="2026-11-26")).json()
     assert told["by"] == ["team", "request_model"]
     assert [(row["group"]["team"], row["group"]["request_model"], row["billed_cost"]) for row in told["rows"]] == [
         ("search", "small-1", "10000000.00149999"),
         ("ads", "large-1", "0.000000007"),
-        ("ads", "small-1", "0"),
+        ("ads", "small-1", None),
     ]
     untagged = (await api.get("finops", "/spend", by="initiative", until="2026-11-26")).json()["rows"]
     assert {row["group"]["initiative"] for row in untagged} == {None, "PROJ-1"}
@@ -183,7 +194,11 @@ async def test_csv_holds_the_same_figures_as_json(api: Api) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="spend-20261101-20261126.csv"'
     assert answer.headers["cache-control"] == "no-store"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert [{**row["group"], **{k: str(v) for k, v in row.items() if k != "group"}} for row in told["rows"]] == rows
+    cells = [
+        row.pop("group") | {name: "" if told is None else str(told) for name, told in row.items()}
+        for row in told["rows"]
+    ]
+    assert cells == rows
 
 
 async def test_T57_no_cell_of_the_csv_is_a_formula(api: Api) -> None:

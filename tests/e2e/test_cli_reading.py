@@ -104,6 +104,9 @@ def test_a_cost_that_is_not_known_is_never_shown_as_nothing(cli: Cli, tmp_path: 
     (line,) = (line for line in said.out.splitlines() if line.startswith("gpt-4o-mini"))
     assert "$" not in line
     assert "1 calls have no known cost" in said.err
+    period = ("--since", "2026-11-01", "--until", "2026-12-01", "--where", "model=gpt-4o-mini")
+    assert cli("spend", *period, "--json").json()["total"]["billed_cost"] is None
+    assert "\nsearch,1,,1,," in cli("spend", *period, "--csv").out.replace("\r", "")
     assert "not known" in cli("explain", "req_1").out
     assert cli("explain", "req_1", "--json").json()["billed_cost"] is None
 

@@ -76,12 +76,11 @@ async def test_page_csv_json_and_ledger_have_the_same_total(company, by, then, w
     assert json["total"]["billed_cost"] == to_usd(NanoUsd(truth.billed_cost))
     for measure in MEASURES:
         exact = Decimal(json["total"][measure])
-        assert (
-            exact == sum(Decimal(row[measure]) for row in json["rows"]) == sum(Decimal(row[measure]) for row in lines)
-        )
+        for rows in (json["rows"], lines):
+            assert exact == sum(Decimal(row[measure] or 0) for row in rows)
         if measure not in {"billed_cost", "estimated_cost"}:
             assert exact == getattr(truth, measure)
-    assert sum(Decimal(day["billed_cost"]) for day in json["days"]) == Decimal(json["total"]["billed_cost"])
+    assert sum(Decimal(day["billed_cost"] or 0) for day in json["days"]) == Decimal(json["total"]["billed_cost"])
     seen = await texts(company, f"/spend?{query}")
     assert f"{words.money(truth.billed_cost)} " in seen
     assert f"Total {words.cents(truth.billed_cost)}" in seen
@@ -131,7 +130,14 @@ async def test_a_cost_that_is_not_known_is_never_nought(pages):
     assert "free $0 0%" in seen
     assert "Cost not known 1 call not in the total" in seen
     json = (await get(pages, "/spend.json")).json()
-    assert {row["group"]["team"]: row["unknown_calls"] for row in json["rows"]} == {"lost": 1, "found": 0, "free": 0}
+    told = {row["group"]["team"]: (row["billed_cost"], row["unknown_calls"]) for row in json["rows"]}
+    assert told == {"lost": (None, 1), "found": ("1", 0), "free": ("0", 0)}
+    assert {day["group"]["team"]: day["billed_cost"] for day in json["days"]} == {
+        "lost": None,
+        "found": "1",
+        "free": "0",
+    }
+    assert "lost,2,,1,,200" in (await get(pages, "/spend.csv")).text
 
 
 async def test_where_no_cost_is_known_at_all_the_total_is_not_known(pages):
@@ -139,6 +145,7 @@ async def test_where_no_cost_is_known_at_all_the_total_is_not_known(pages):
     seen = await texts(pages, "/spend")
     assert "Not known from 29 October" in seen
     assert "Total not known" in seen
+    assert "Wed 25 Nov not known 1 calls" in seen
     assert "$0" not in seen.partition("Per day")[0]
 
 

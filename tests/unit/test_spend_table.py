@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ledger.entry import SpendRow
-from gateway.spend_table import FORMULA, MEASURES, MONEY, added, as_csv, figures, plain
+from gateway.spend_table import FORMULA, MEASURES, MONEY, added, as_csv, figures, is_known, plain
 from policies.money import from_usd
 
 COUNTS = st.integers(0, 2**63 - 1)
@@ -27,11 +27,28 @@ def test_the_total_is_the_sum_of_the_rows_to_the_nano_dollar(rows: list[SpendRow
 
 
 @given(ROWS)
-def test_money_in_dollars_comes_back_exactly(row: SpendRow) -> None:
+def test_known_money_in_dollars_comes_back_exactly(row: SpendRow) -> None:
     told = figures(row)
     assert tuple(told) == MEASURES
     for name in MONEY:
-        assert from_usd(str(told[name])) == getattr(row, name)
+        if is_known(row):
+            assert from_usd(str(told[name])) == getattr(row, name)
+        else:
+            assert told[name] is None
+
+
+@pytest.mark.parametrize(
+    ("billed_cost", "unknown_calls", "told", "cell"),
+    [(0, 0, "0", "0"), (1, 1, "0.000000001", "0.000000001"), (0, 1, None, ""), (0, 2, None, "")],
+)
+def test_a_cost_of_which_nothing_is_known_is_never_nought(
+    billed_cost: int, unknown_calls: int, told: str | None, cell: str
+) -> None:
+    counted = dict.fromkeys(MEASURES, 0) | {"calls": 2, "billed_cost": billed_cost, "unknown_calls": unknown_calls}
+    row = SpendRow(group=("lost",), **counted)
+    assert figures(row)["billed_cost"] == told
+    (line,) = csv.DictReader(io.StringIO(as_csv(("team",), [row]), newline=""))
+    assert (line["billed_cost"], line["unknown_calls"]) == (cell, str(unknown_calls))
 
 
 @given(st.lists(ROWS, min_size=1, max_size=4))
@@ -43,7 +60,7 @@ def test_T57_every_value_comes_back_from_the_csv_and_none_is_a_formula(rows: lis
     for row, cells in zip(rows, read[1:], strict=True):
         value = row.group[0] or ""
         assert cells[0] == (f"'{value}" if value.startswith(FORMULA) else value)
-        assert cells[1:] == [str(figure) for figure in figures(row).values()]
+        assert cells[1:] == ["" if figure is None else str(figure) for figure in figures(row).values()]
 
 
 @pytest.mark.parametrize("start", FORMULA)
