@@ -40,8 +40,8 @@ def needs(piece: Piece) -> Path:
 
 def _missing(piece: Piece) -> NoReturn:
     reason = f"{piece} is not installed; `./weighbridge test --all` installs it (tests/setup/{piece}.sh)"
-    left_out = os.environ.get("WEIGHBRIDGE_TEST_WITHOUT", "").replace(",", " ").split()
-    if os.environ.get("WEIGHBRIDGE_TEST_ALL") == "1" and piece not in left_out:
+    left_out = os.environ.get("TEST_WITHOUT", "").replace(",", " ").split()
+    if os.environ.get("TEST_EVERYTHING") == "1" and piece not in left_out:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 

