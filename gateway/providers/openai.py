@@ -100,15 +100,19 @@ class OpenAI:
         kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
         return msgspec.json.encode({"error": {"message": message, "type": kind, "code": code, "param": None}})
 
-    def error_event(self, code: str, message: str, request_id: str, *, operation: Operation = "chat") -> bytes:  # noqa: ARG002
-        """Write an error of ours as the last event of a stream.
+    def error_event(self, code: str, message: str, request_id: str, *, operation: Operation = "chat") -> bytes:
+        """Write an error of ours as the last events of a stream.
 
         The official libraries raise for `error` in the data of any event; the Responses API names the event too.
+        Codex passes over that event and shows what a failed response says of itself, so that follows.
         """
         error = {"message": message, "type": "server_error", "code": code, "param": None}
         if operation != "responses":
             return event({"error": error})
-        return event({"type": "error", "code": code, "message": message, "param": None, "error": error}, "error")
+        first = {"type": "error", "code": code, "message": message, "param": None, "error": error}
+        failed = {"id": request_id, "object": "response", "status": "failed", "output": [],
+                  "error": {"code": code, "message": message}}  # fmt: skip
+        return event(first, "error") + event({"type": "response.failed", "response": failed}, "response.failed")
 
 
 def _ask_for_usage(fields: dict[str, msgspec.Raw]) -> bool:
