@@ -36,6 +36,7 @@ def gateway(echo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         table("echo", echo, '["openai", "anthropic", "gemini"]', '["echo", "echo-*"]')
         + table("openai", echo, '["openai"]', '["gpt-*"]')
         + table("anthropic", echo, '["anthropic"]', '["claude-*"]')
+        + table("gemini", echo, '["gemini"]', '["gemini-*"]')
     )
     running = RunningGateway(tmp_path_factory.mktemp("gateway"), providers).start()
     yield running

@@ -4,7 +4,7 @@ import json
 import os
 import selectors
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class Program:
     name: str
     home: Path
     process: "subprocess.Popen[str] | None" = None
-    asked: list[Seen] = field(default_factory=list)
 
     def ask(self, way: str, url: str, key: str, *, model: str, said: str, **more: Any) -> Seen:
         """Have a call made, in one of the client's ways; fails when the client neither answers nor errs."""
@@ -43,8 +42,7 @@ class Program:
         line = {"way": way, "url": url, "key": key, "model": model, "said": said, **more}
         process.stdin.write(json.dumps(line) + "\n")
         process.stdin.flush()
-        seen = json.loads(self._line(process, line))
-        self.asked.append(seen)
+        seen: Seen = json.loads(self._line(process, line))
         return seen
 
     def stop(self) -> None:

@@ -95,6 +95,7 @@ def test_codex_says_why_a_call_failed_and_nothing_is_charged(
 def test_codex_ends_with_an_error_when_its_stream_breaks(gateway: RunningGateway, agents: Agents) -> None:
     ran = agents.codex("Weigh this, please.", model="echo-cut")
     assert (ran.code, ran.result["type"]) == (1, "turn.failed")
+    assert "broke the connection; the call may be billed" in ran.result["error"]["message"]
     assert said(ran) == []
     (call,) = calls_of(gateway, ran, 1)
     assert (call.state, call.reason, call.cost_lower) == ("uncertain", "reset", 0)

@@ -1,7 +1,6 @@
 """The providers' own SDKs, unmodified, through the gateway: what they show, what they cost, whose account it is on."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -95,29 +94,37 @@ def test_counting_tokens_is_the_providers_count_and_costs_nothing(
     assert (call.billed_cost, call.cost_source) == (0, "none")
 
 
-CHANNELS = {
-    "header": {"headers": {"X-AI-Tags": "epic=PROJ-42, env=test"}},
-    "url": {},
-    "body": {"more": {"metadata": {"epic": "PROJ-42"}}},
-}
+PLAIN = [way for way in SPEAKING if "async" not in way.name and "helper" not in way.name]
 TAKES_METADATA = {"chat", "chat_streamed", "responses", "responses_streamed"}
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
-@pytest.mark.parametrize("way", each([way for way in SPEAKING if "async" not in way.name and "helper" not in way.name]))
-def test_an_initiative_reaches_the_ledger_by_each_channel_an_sdk_has(
-    way: Way, channel: str, gateway: RunningGateway, key: str, program: Programs
+@pytest.mark.parametrize("way", each(PLAIN))
+def test_an_initiative_in_a_header_or_in_the_address_reaches_the_ledger(
+    way: Way, gateway: RunningGateway, key: str, program: Programs
 ) -> None:
-    if channel == "body" and way.name not in TAKES_METADATA:
-        pytest.skip("this client has no metadata of the caller's own")
-    url = f"{gateway.url}/t/PROJ-42" if channel == "url" else gateway.url
-    seen = program(way.program).ask(way.name, url, key, model="echo", said=SAID, **CHANNELS[channel])
+    client = program(way.program)
+    by_header = client.ask(
+        way.name, gateway.url, key, model="echo", said=SAID, headers={"X-AI-Tags": "epic=PROJ-42, env=test"}
+    )
+    by_address = client.ask(way.name, f"{gateway.url}/t/PROJ-43", key, model="echo", said=SAID)
+    assert by_header["text"] == by_address["text"] == SAID
+    call = gateway.call(by_header["request_id"])
+    assert (call.tags["initiative"], call.tag_sources["initiative"]) == ("PROJ-42", "header")
+    assert (call.tags["environment"], call.tags["team"]) == ("test", "search")
+    call = gateway.call(by_address["request_id"])
+    assert (call.tags["initiative"], call.tag_sources["initiative"]) == ("PROJ-43", "url")
+
+
+@pytest.mark.parametrize("way", each([way for way in PLAIN if way.name in TAKES_METADATA]))
+def test_an_initiative_in_metadata_reaches_the_ledger(
+    way: Way, gateway: RunningGateway, key: str, program: Programs
+) -> None:
+    more = {"metadata": {"epic": "PROJ-42", "trace": "of the caller's own"}}
+    seen = program(way.program).ask(way.name, gateway.url, key, model="echo", said=SAID, more=more)
     assert seen["text"] == SAID, seen
     call = gateway.call(seen["request_id"])
-    assert (call.tags["initiative"], call.tag_sources["initiative"]) == ("PROJ-42", channel)
-    if channel == "header":
-        assert call.tags["environment"] == "test"
-    assert call.tags["team"] == "search"
+    assert (call.tags["initiative"], call.tag_sources["initiative"]) == ("PROJ-42", "body")
+    assert "trace" not in call.tags
 
 
 @pytest.mark.parametrize("way", each(LEFT))
@@ -130,7 +137,7 @@ def test_a_stream_its_client_left_is_weighed_whole(
     assert seen["text"] != SAID
     call = gateway.call(seen["request_id"])
     assert account_of(call) == ("search", way.family, way.dialect, way.operation, True, "settled")
-    tokens = used(replace(way, whole=way.whole), client, echo, seen, "echo")
+    tokens = used(way, client, echo, seen, "echo")
     assert booked(call.usage) == tokens
     assert dollars(call.billed_cost) == owed(tokens, "echo", model)
 

@@ -74,12 +74,12 @@ def owed(counts: Counts, provider: str, model: str, overrides: Path | None = Non
     assert price is not None, f"{provider} {model} has no price"
     prompt = sum(count for name, count in counts.items() if name != "output")
     assert all(rate.above_input_tokens == 0 or rate.above_input_tokens > prompt for rate in price.rates), "long prompt"
-    rates = {
+    rates: dict[str, Fraction] = {
         rate.meter: Fraction(rate.rate, rate.per)
         for rate in price.rates
         if rate.tier == "standard" and rate.above_input_tokens == 0
     }
-    return Fraction(sum(_half_up(count * rates[name]) for name, count in counts.items() if count), NANO)  # type: ignore[index]
+    return Fraction(sum(_half_up(count * rates[name]) for name, count in counts.items() if count), NANO)
 
 
 def dollars(nano: int | None) -> Fraction:
