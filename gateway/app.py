@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from gateway.admit import Planner
@@ -31,6 +32,8 @@ REFRESH_S = 0.5
 
 FLUSH_S = 0.1
 RELOAD_LOOK_S = 1.0
+STALL_LOOK_S, STALL_MIN_S = 0.1, 0.02
+"""The loop is looked at this often, and lateness below the second is the kernel's as often as ours."""
 
 SHIP_REST_S = 5.0
 """What is not shipped by then stays in the journal and is shipped at the next start."""
@@ -79,9 +82,8 @@ async def running(house: House, worker: int) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     house.shipper.start()
     await _look_at_registry(house)
-    tasks = [asyncio.create_task(work(house)) for work in (_refresh, _flush, _watch_files)]
-    if worker == 0:
-        tasks.append(asyncio.create_task(_adopt(house)))
+    works = (_refresh, _flush, _watch_files, _watch_loop) + ((_adopt,) if worker == 0 else ())
+    tasks = [asyncio.create_task(_keep(work, house)) for work in works]
     tasks.append(asyncio.create_task(sweep()))
     try:
         yield
@@ -91,6 +93,17 @@ async def running(house: House, worker: int) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await house.forwarder.close()
         await loop.run_in_executor(None, _close, house)
+
+
+async def _keep(work: Callable[[House], Awaitable[None]], house: House) -> None:
+    """Keep one piece of work going to its end: what goes wrong in it is logged, and it begins again."""
+    while True:
+        try:
+            return await work(house)
+        except Exception:
+            # An edge of the process: a full disk under the log must not end the refreshing of keys.
+            log.exception("background_work_failed", extra={"work": work.__name__})
+            await asyncio.sleep(REFRESH_S)
 
 
 async def _refresh(house: House) -> None:
@@ -136,9 +149,19 @@ async def _flush(house: House) -> None:
     """Write the calls' log lines, off the loop: whoever reads them may be slow."""
     while True:
         await asyncio.sleep(FLUSH_S)
-        house.recorder.publish()
         if house.recorder.waiting:
             await asyncio.to_thread(house.recorder.flush, sys.stdout)
+
+
+async def _watch_loop(house: House) -> None:
+    """Show what was counted, and by how much the loop is late: what keeps it busy keeps every call waiting (F59)."""
+    while True:
+        due = time.monotonic() + STALL_LOOK_S
+        await asyncio.sleep(STALL_LOOK_S)
+        house.recorder.publish()
+        late = time.monotonic() - due
+        if late > STALL_MIN_S:
+            house.metrics.stalls.inc(late)
 
 
 async def _watch_files(house: House) -> None:
@@ -153,7 +176,10 @@ async def _watch_files(house: House) -> None:
 
 
 def _close(house: House) -> None:
-    house.recorder.flush(sys.stdout)
+    try:
+        house.recorder.flush(sys.stdout)
+    except OSError:
+        log.exception("log_lines_lost")
     house.shipper.stop(drain_s=SHIP_REST_S)
     house.journal.close()
     house.ledger.close()

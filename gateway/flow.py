@@ -42,15 +42,14 @@ async def carry(house: House, client: Client) -> None:
     house.in_flight += 1
     try:
         crossing = await _admitted(house, client)
-        try:
-            house.journal.intent(crossing.intent())
-        except JournalFull as full:
-            raise Refused(journal_full(str(full))) from full
+        house.journal.intent(crossing.intent())
         try:
             await _across(house, client, crossing)
         finally:
             if not crossing.booked:
                 book(house, crossing)
+    except JournalFull as full:
+        raise Refused(journal_full()) from full
     finally:
         house.in_flight -= 1
 

@@ -23,6 +23,9 @@ class Metrics:
         self.ready = self._gauge("ready_workers", "Workers that take requests")
         self.ledger_down = self._gauge("ledger_unreachable_workers", "Workers that cannot reach the ledger")
         self.conflicts = self._gauge("ledger_conflicts", "Entries set aside for a person: same id, other content")
+        self.stalls = Counter(
+            "weighbridge_event_loop_stall_seconds", "Time by which the event loop was late", registry=self.registry
+        )
         self.reloads = Counter("weighbridge_config_reloads", "Configurations taken over", registry=self.registry)
         self.reload_failures = Counter(
             "weighbridge_config_reload_failures", "Configurations refused while running", registry=self.registry

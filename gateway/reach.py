@@ -15,6 +15,15 @@ async def reach(crossing: Crossing, forwarder: Forwarder, budget: RetryBudget) -
     Retries happen only before the first byte of an answer, and never when the provider may already be
     working on the request (fault F09). Raises UpstreamFailed when no target gave any answer.
     """
+    try:
+        return await _reached(crossing, forwarder, budget)
+    except asyncio.CancelledError as stopping:
+        # The process stops. A provider may have the request, and the client is told instead of being cut (F57).
+        raise UpstreamFailed("gateway_stopping", "the gateway stops", sent=True) from stopping
+
+
+async def _reached(crossing: Crossing, forwarder: Forwarder, budget: RetryBudget) -> Answer:
+    """Ask one target after the other, each as often as its settings and the budget allow."""
     budget.first_attempt()
     last = crossing.destinations[-1]
     for destination in crossing.destinations:

@@ -12,9 +12,9 @@ def overloaded() -> Refusal:
     return Refusal("overloaded", "The gateway has too much under way. Try again in a second.", 503, RETRY_AFTER_S)
 
 
-def journal_full(problem: str) -> Refusal:
-    """Nothing is sent that could not be booked."""
-    text = f"This call could not be recorded, so it was not sent and cost nothing: {problem} An operator must act."
+def journal_full() -> Refusal:
+    """Nothing is sent that could not be booked; why stands in the log and in /readyz, for it names places inside."""
+    text = "This call could not be recorded, so it was not sent and cost nothing. An operator must act: see /readyz."
     return Refusal("ledger_full", text, 503, 30)
 
 

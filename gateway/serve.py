@@ -8,6 +8,8 @@ import asyncio
 import gc
 import json
 import logging
+import math
+import resource
 import signal
 import socket
 import sys
@@ -25,13 +27,19 @@ from gateway.ledger.errors import BadLedger, LedgerDown
 from gateway.reload import reloaded
 from gateway.settings import Settings
 from gateway.settings_file import BadSettings, read_settings
-from gateway.wire import Wire
+from gateway.wire import CONNECTIONS_MAX, Wire, leave_all
 
 STOP_S = 25
 """Calls under way may take this long to end after SIGTERM: less than the 30 s Kubernetes gives by default."""
 
+LAST_WORDS_S = 2.0
+"""A client has this long to take what it is told when its call is cut short."""
+
 KEEP_ALIVE_S = 75
 """Longer than the 60 s that load balancers keep a connection, so that it is they who close it."""
+
+FILES_KEPT = 96
+"""Descriptors for the journal, the ledger, threads' wake-ups and the management API."""
 
 EX_CONFIG = 78
 EX_TEMPFAIL = 75
@@ -55,6 +63,7 @@ class Server(uvicorn.Server):
         """Take no more requests; a second signal ends what is still under way (F58)."""
         again, self._house.draining = self._house.draining, True
         if again:
+            self.force_exit = True
             for task in tuple(self.server_state.tasks):
                 task.cancel()
         # Not uvicorn's own way, which raises the signal again at the end: a well-ended process exits with 0.
@@ -74,16 +83,35 @@ async def serve(house: House, app: Ingress, sock: socket.socket, worker: int) ->
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_S,
+        limit_concurrency=connections_max(),
+        timeout_graceful_shutdown=min(STOP_S, math.ceil(house.settings.drain_timeout_s)),
         backlog=2048,
     )
     server = Server(config, house)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloaded, house)
     async with running(house, worker):
         log.info("worker_ready", extra={"listen": f"{house.settings.host}:{sock.getsockname()[1]}"})
+        # What uvicorn puts back at its end: a signal that comes while the last entries are written changes nothing.
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, signal.SIG_IGN)
         await server.serve(sockets=[sock])
-        # Calls cut short at the end of the drain still write their entries.
-        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+        # Calls cut short at the end of the drain still write their entries and tell their clients, but a client that
+        # takes nothing is not waited for.
+        tasks = tuple(server.server_state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS_S)
+            leave_all()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def connections_max() -> int:
+    """Raise this process's limit of open files as far as it may be, and give how many clients that is enough for."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS_MAX + FILES_KEPT
+    files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    # One descriptor for the client, one for its provider: past that a connection would fail at a worse moment (F60).
+    return max(1, (files - FILES_KEPT) // 2)
 
 
 def listening(settings: Settings) -> socket.socket:

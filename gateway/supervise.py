@@ -3,6 +3,7 @@
 import logging
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,9 +75,10 @@ class Supervisor:
             self._start(kept)
         if started is not None:
             started(sock.getsockname()[1])
-        code = self._watch()
-        sock.close()
-        return code
+        try:
+            return self._watch(sock)
+        finally:
+            sock.close()
 
     def _worker(self, number: int, descriptor: int) -> tuple[str, ...]:
         command = (sys.executable, "-m", "gateway.serve", "--worker", str(number), "--fd", str(descriptor))
@@ -113,12 +115,14 @@ class Supervisor:
             if meant and kept.process is not None and kept.process.poll() is None:
                 kept.process.send_signal(signal.SIGHUP if sign == signal.SIGHUP else signal.SIGTERM)
 
-    def _watch(self) -> int:
+    def _watch(self, sock: socket.socket) -> int:
         """Restart what dies; end when all has ended after a signal, or when a worker's settings are refused."""
         deadline: float | None = None
         while True:
             if self.stopping and deadline is None:
                 deadline = time.monotonic() + STOP_S + 10
+                # Held open here, it would take connections that no worker takes any more.
+                sock.close()
             alive = [kept for kept in self._kept if kept.process is not None and kept.process.poll() is None]
             if self.stopping and not alive:
                 return 0

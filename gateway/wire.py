@@ -26,6 +26,8 @@ WRITE_STALL_S = 60.0
 """A client that takes nothing of its answer for this long is taken to be gone (T35)."""
 
 CONNECTIONS_MAX = 4096
+"""Unless the limit of open files allows fewer; see serve."""
+
 CONNECTIONS_PER_PEER_MAX = 2048
 SWEEP_S = 1.0
 
@@ -58,7 +60,8 @@ class Wire(HttpToolsProtocol):
         """Take the connection, unless there are too many."""
         super().connection_made(transport)
         self.open_wires.add(self)
-        if len(self.open_wires) > CONNECTIONS_MAX or self._of_peer() > CONNECTIONS_PER_PEER_MAX:
+        most = self.limit_concurrency or CONNECTIONS_MAX
+        if len(self.open_wires) > most or self._of_peer() > CONNECTIONS_PER_PEER_MAX:
             transport.write(_BUSY)
             transport.close()
 
@@ -173,6 +176,12 @@ async def sweep() -> None:
         for wire in tuple(Wire.open_wires):
             if wire.late(now) and not wire.transport.is_closing():
                 wire.transport.abort()
+
+
+def leave_all() -> None:
+    """Close every connection at once: whoever still waits for its client need not any more."""
+    for wire in tuple(Wire.open_wires):
+        wire.transport.abort()
 
 
 def _under_way(cycle: RequestResponseCycle | None) -> bool:

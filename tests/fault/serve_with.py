@@ -7,6 +7,7 @@ SIGUSR1 keeps the event loop busy for STALL_S.
 import errno
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,7 +27,8 @@ def with_oddities(**oddities: object) -> dict[str, str]:
     """Give the environment that asks for oddities.
 
     `grace_s`, `write_stall_s` and `linger_s` shorten the limits of a connection. The text of `clock_file` is added to
-    the clock, in seconds. While `disk_file` is there, every sync of the journal fails with EIO.
+    the clock, in seconds. While `disk_file` is there, every sync of the journal fails with EIO. `descriptors` is the
+    limit of open files.
     """
     return {ODDITIES: json.dumps(oddities, default=str)}
 
@@ -61,6 +63,8 @@ def main() -> None:
     """Set the oddities up, and serve."""
     oddities = json.loads(os.environ.get(ODDITIES, "{}"))
     serve.Wire = impatient(oddities)
+    if "descriptors" in oddities:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, oddities["descriptors"]))
     if "clock_file" in oddities:
         clock.now = jumping(Path(oddities["clock_file"]))
     if "disk_file" in oddities:
