@@ -48,16 +48,17 @@ class Planner:
             self._plans[key] = planned
         if isinstance(planned, Unroutable):
             raise Refused(self._unroutable(planned, asked))
-        found = tuple(
-            Destination(provider, target.model, self._book.find(provider.priced_as, target.model, at))
-            for target in planned
-            for provider in (self._providers[target.provider_name],)
-        )
-        priced = all(destination.price is not None for destination in found)
+        found: list[Destination] = []
+        priced = True
+        for target in planned:
+            provider = self._providers[target.provider_name]
+            price = self._book.find(provider.priced_as, target.model, at)
+            priced = priced and price is not None
+            found.append(Destination(provider, target.model, price))
         refusal = first_refusal(Ask(asked.model, principal.models, priced, self._settings.unknown_price))
         if refusal is not None:
             raise Refused(refusal)
-        return found
+        return tuple(found)
 
     def priced_models(self, priced_as: str, pattern: str) -> tuple[str, ...]:
         """Give the models of a provider's price list that a pattern takes, in order of name."""

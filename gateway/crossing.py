@@ -1,8 +1,10 @@
 """One request on its way across: what is known so far, from admission to its place in the book."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from gateway.identify import Principal
 from gateway.ledger.entry import Intent
@@ -12,8 +14,7 @@ from gateway.tags import Tagged
 from policies.pricing import Price
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """One target with all that is needed to call it and to price it."""
 
     provider: Provider
@@ -31,8 +32,7 @@ class Attempt:
     duration_ms: int
 
 
-@dataclass(slots=True)
-class Crossing:
+class Crossing(msgspec.Struct):
     """A call in progress. The walk fills it in; `settle` makes the entry from it, once."""
 
     request_id: str
@@ -49,7 +49,7 @@ class Crossing:
     destination: Destination
     forwarded_headers: tuple[tuple[bytes, bytes], ...] = ()
     draining_until: float | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
     status: int = 0
     reason: str | None = None
     answered: bool = False

@@ -35,7 +35,7 @@ class Counts:
 
     def count(self, *names: str) -> int:
         """Give the first of these counts that is there, or 0."""
-        return self.known(*names) or 0
+        return (self.known(*names) or 0) if self._fields else 0
 
     def joined(self, later: "Counts") -> "Counts":
         """Give these counts with those of a later report over them: cumulative counts, field by field."""

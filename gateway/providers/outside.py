@@ -1,6 +1,7 @@
-"""Says whether a request's own bytes bound what it can cost: pictures, files and a provider's own tools go past them."""
+"""Says whether a request's own bytes bound its cost: pictures, files and a provider's own tools go past them."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -32,7 +33,26 @@ OWN_TOOLS = ("function", "custom", "local_shell", "bash_", "text_editor_", "memo
 
 DEPTH_MAX = 4
 
+PLAIN_BYTES_MAX = 2**16
+"""Messages up to this size are first read as plain ones, which copies their text; that takes less time than a look
+at each field of each message, and more memory."""
+
+
+class _Text(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    text: str
+    type: Literal["text", "input_text", "output_text"] = "text"
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A message of text and nothing else, as most are."""
+
+    role: str | None = None
+    content: str | list[_Text] | None = None
+    parts: list[_Text] | None = None
+
+
 _items = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_plain = msgspec.json.Decoder(list[_Plain])
 _item = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -49,7 +69,7 @@ def brings_more(body: Mapping[str, msgspec.Raw]) -> bool:
     """Say whether input may come in that is not in the body: what is not known to be text counts as such."""
     if not FIELDS.isdisjoint(body) or _starts(body.get("prompt"), b"{"):
         return True
-    return any(_brings(body[name], 0) for name in WRITTEN if name in body)
+    return any(_brings(body[name], 0) for name in WRITTEN if name in body and not _is_plain(body[name]))
 
 
 def runs_tools(body: Mapping[str, msgspec.Raw]) -> bool:
@@ -69,6 +89,17 @@ def runs_tools(body: Mapping[str, msgspec.Raw]) -> bool:
         else tool.function_declarations is not None or tool.input_schema is not None
         for tool in tools
     )
+
+
+def _is_plain(raw: msgspec.Raw) -> bool:
+    """Say whether these are messages of text; False also for what is too large to be read for that alone."""
+    if len(raw) > PLAIN_BYTES_MAX:
+        return False
+    try:
+        _plain.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _brings(raw: msgspec.Raw, depth: int) -> bool:
