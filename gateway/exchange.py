@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
+BODIES_BYTES_MAX = 512 * 2**20
+"""Of all bodies a worker holds at once, from the first byte read to the answer's end: more are told to come again,
+for a worker that is out of memory answers nobody (F56). Bodies that come in one read are small and not counted."""
+
 
 class Transport(Protocol):
     """What is used of a connection."""
@@ -36,12 +40,23 @@ class Transport(Protocol):
         ...
 
 
+class Bodies:
+    """How many bytes of large bodies one worker holds."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.held = 0
+
+
 class Exchange:
     """A request's head is here, its body comes; after its end, or once the client has left, sending does nothing."""
 
     __slots__ = (
-        "_chunked", "_expects_continue", "_flow", "_on_end", "_transport", "_waiter", "body", "disconnected", "headers",
-        "http_version", "keep_alive", "more_body", "query", "raw_path", "response_complete", "started",
+        "_bodies", "_chunked", "_expects_continue", "_flow", "_held", "_on_end", "_transport", "_waiter", "body",
+        "disconnected", "headers", "http_version", "keep_alive", "more_body", "query", "raw_path", "response_complete",
+        "started",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a head says, once, at the one place where heads are read
@@ -69,6 +84,8 @@ class Exchange:
         self._flow = flow
         self._on_end = on_end
         self._waiter: asyncio.Future[None] | None = None
+        self._bodies: Bodies | None = None
+        self._held = 0
 
     @property
     def message_event(self) -> "Exchange":
@@ -85,12 +102,17 @@ class Exchange:
         try:
             await app.metered(self)
         finally:
+            if self._bodies is not None:
+                self._bodies.held -= self._held
             if not self.response_complete:
                 self.response_complete = True
                 self._transport.close()
 
-    async def whole_body(self, bytes_max: int) -> bytes:
-        """Give the whole body; raises Refused past `bytes_max`, and ClientGone when it will never be whole."""
+    async def whole_body(self, bytes_max: int, bodies: Bodies) -> bytes:
+        """Give the whole body, counted among `bodies`.
+
+        Raises Refused past `bytes_max` or when too much is held, and ClientGone when it will never be whole.
+        """
         while self.more_body and len(self.body) <= bytes_max:
             if self.disconnected:
                 # A body cut short is no body: acting on what came would be acting on another request (T42).
@@ -102,10 +124,18 @@ class Exchange:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
+            self._count(bodies)
         if len(self.body) > bytes_max:
             text = f"The body is larger than {bytes_max} bytes (server.body_bytes_max). Send less."
             raise Refused(Refusal("body_too_large", text, 413))
         return bytes(self.body)
+
+    def _count(self, bodies: Bodies) -> None:
+        """Count what has come; raises Refused when that is more than fits beside the others."""
+        bodies.held += len(self.body) - self._held
+        self._bodies, self._held = bodies, len(self.body)
+        if bodies.held > BODIES_BYTES_MAX:
+            raise Refused(Refusal("overloaded", "The gateway has too much under way. Try again in a second.", 503, 1))
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer in one piece; `headers` name its length."""

@@ -59,7 +59,7 @@ async def _admitted(house: House, client: Client) -> Crossing:
     started, now, asks = time.perf_counter(), clock.now(), client.asks
     query = client.exchange.query
     principal = identify(house.registry, client.headers, house.pepper, now, query)
-    body = await client.exchange.whole_body(house.settings.body_bytes_max)
+    body = await client.exchange.whole_body(house.settings.body_bytes_max, house.bodies)
     asked = asks.dialect.read(asks.operation, body, model=asks.model, streamed=asks.streamed)
     asked = replace(asked, query=query) if query else asked
     session_id = session_of(client.headers, asked.user)
@@ -166,10 +166,8 @@ async def _finish(house: House, client: Client, crossing: Crossing, answer: Answ
         refusal = upstream_failed(UpstreamFailed(reason, "", sent=True), crossing.destination)
         if not exchange.started:
             raise Refused(refusal, crossing.request_id)
-        operation = crossing.asked.operation
-        await exchange.finish(
-            crossing.dialect.error_event(refusal.code, refusal.message, crossing.request_id, operation=operation)
-        )
+        told, request_id, operation = crossing.dialect.error_event, crossing.request_id, crossing.asked.operation
+        await exchange.finish(told(refusal.code, refusal.message, request_id, operation=operation))
         return
     last = meter.close(None if call.billed_cost is None else NanoUsd(call.billed_cost))
     if exchange.started:
@@ -184,9 +182,7 @@ def book(house: House, crossing: Crossing) -> Call:
     assert not crossing.booked
     now = clock.now()
     call = settle(crossing, house.book)
-    absorbed = tuple(
-        entry_of_attempt(number, attempt, crossing, now) for number, attempt in enumerate(crossing.attempts)
-    )
+    absorbed = tuple(entry_of_attempt(number, one, crossing, now) for number, one in enumerate(crossing.attempts))
     entry = entry_of(call, crossing, now)
     crossing.sequence = house.journal.end(crossing.request_id, entry, absorbed)
     crossing.booked = True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.admit import Planner
+from gateway.exchange import Bodies
 from gateway.forward import Forwarder
 from gateway.journal.journal import Journal
 from gateway.journal.shipper import Shipper
@@ -32,6 +33,7 @@ class House:
     pepper: Secret
     metrics: Metrics
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    bodies: Bodies = field(default_factory=Bodies)
     in_flight: int = 0
     drains: int = 0
     draining: bool = False

@@ -14,7 +14,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway import clock, serve
+from gateway import clock, exchange, serve
 from gateway.journal.journal import Journal
 from gateway.wire import Wire
 from tests.fakes.disk import Operation, ScriptedDisk
@@ -28,7 +28,7 @@ def with_oddities(**oddities: object) -> dict[str, str]:
 
     `grace_s`, `write_stall_s` and `linger_s` shorten the limits of a connection. The text of `clock_file` is added to
     the clock, in seconds. While `disk_file` is there, every sync of the journal fails with EIO. `descriptors` is the
-    limit of open files.
+    limit of open files, `bodies_bytes_max` that of all bodies.
     """
     return {ODDITIES: json.dumps(oddities, default=str)}
 
@@ -65,6 +65,8 @@ def main() -> None:
     serve.Wire = impatient(oddities)
     if "descriptors" in oddities:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, oddities["descriptors"]))
+    if "bodies_bytes_max" in oddities:
+        exchange.BODIES_BYTES_MAX = oddities["bodies_bytes_max"]
     if "clock_file" in oddities:
         clock.now = jumping(Path(oddities["clock_file"]))
     if "disk_file" in oddities:

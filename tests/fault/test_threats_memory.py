@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,13 +15,13 @@ from tests.fakes.mock import MockProvider, chat, providers
 from tests.fakes.provider_spec import note
 from tests.fakes.upstream import Gone, Received, Wire, chunk, reply
 from tests.fault.proc import forget_peak, open_files, resident, resident_peak
-from tests.fault.raw import connect, exchange, request
+from tests.fault.raw import connect, exchange, hear, request
 from tests.fault.scripted import JSON, OPENING, Act, ScriptedProvider, sending
 from tests.fault.serve_with import with_oddities
 
 MB = 2**20
 PATH = b"/v1/chat/completions"
-BODY_MB_MAX, ANSWER_MB_MAX = 4, 8
+BODY_MB_MAX, ANSWER_MB_MAX, BODIES_MB_MAX = 4, 8, 40
 BOMB = gzip.compress(bytes(64 * MB), 9)
 
 
@@ -76,7 +77,7 @@ def gateway(
         scripted,
         server=f'body_bytes_max = {BODY_MB_MAX * MB}\nanswer_bytes_max = {ANSWER_MB_MAX * MB}\non_client_gone = "stop"',
         module="tests.fault.serve_with",
-        environment=with_oddities(write_stall_s=1.5),
+        environment=with_oddities(write_stall_s=1.5, bodies_bytes_max=BODIES_MB_MAX * MB),
     ).start()
     yield running
     assert running.stop() == 0
@@ -118,6 +119,29 @@ def test_T48_two_hundred_slow_readers_cost_little_memory_and_nobody_waits_for_th
     for sock in socks:
         sock.close()
     until(lambda: open_files(gateway.process.pid) < 150, "what the slow readers held is given back", 30)
+
+
+def test_F56_large_bodies_at_once_are_told_to_come_again_before_memory_runs_out(
+    gateway: RunningGateway, key: str, grown: Callable[[], float]
+) -> None:
+    raw = request(PATH, json.dumps(chat("x" * (BODY_MB_MAX * MB - 200), model="scripted")).encode(), key)
+    with ExitStack() as stack:
+        socks = [stack.enter_context(connect(gateway.port)) for _ in range(3 * BODIES_MB_MAX // BODY_MB_MAX)]
+        told = []
+        for sock in socks:
+            sock.sendall(raw[:-1])
+        for sock in socks:
+            sock.sendall(raw[-1:])
+            told += hear(sock).statuses
+        assert len(told) == len(socks)
+        assert set(told) == {200, 503}
+        assert told.count(200) >= 5
+    print(
+        f"{len(told)} bodies of {BODY_MB_MAX} MB: {told.count(503)} told to come again, {grown():.0f} MB more at most"
+    )
+    assert grown() < 5 * BODIES_MB_MAX
+    raw = request(PATH, json.dumps(chat("x" * (BODY_MB_MAX * MB - 200), model="scripted")).encode(), key)
+    assert exchange(gateway.port, raw).statuses == [200]
 
 
 DEEP = b"[" * 60_000
