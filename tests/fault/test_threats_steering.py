@@ -9,72 +9,31 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway import clock
-from gateway.api.app import make_routes
 from gateway.providers.forbidden import FORBIDDEN
-from gateway.routes import EXACT
 from tests.e2e.running import Reply, RunningGateway, until
 from tests.fakes.mock import MODELS, chat
-from tests.fakes.upstream import Received, Wire, reply
+from tests.fakes.upstream import Received
 from tests.fault.raw import exchange, request
-from tests.fault.scripted import GOOD, JSON, ScriptedProvider
-
-PROVIDER_KEY = "sk-the-gateways-own-key"
-MESSAGE = (
-    b'{"id":"m1","type":"message","role":"assistant","model":"x","content":[],"stop_reason":"end_turn",'
-    b'"usage":{"input_tokens":10,"output_tokens":5}}'
+from tests.fault.scripted import GOOD, ScriptedProvider
+from tests.fault.steering_words import (
+    ALLOWED_ON,
+    API,
+    BODIES,
+    CLIMBS,
+    ELSEWHERE,
+    FREE,
+    GEMINI,
+    HOSTS,
+    KINDS,
+    METERED,
+    NAMES,
+    PROVIDER_KEY,
+    SCRIPTS,
+    SQL,
+    STEERING_HEADERS,
+    body_for,
+    first_wins,
 )
-CONTENT = b'{"candidates":[],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15}}'
-RESPONSE = (
-    b'{"id":"r1","object":"response","status":"completed","model":"x","output":[],'
-    b'"usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15}}'
-)
-GEMINI = tuple(
-    f"/{version}/models/{MODELS['gemini']}:{verb}"
-    for version in ("v1", "v1beta")
-    for verb in ("generateContent", "streamGenerateContent", "countTokens")
-)
-METERED = (*EXACT, *GEMINI, *(f"/t/PROJ-1{path}" for path in (*EXACT, *GEMINI)))
-API = tuple(
-    (method, route.path)
-    for route in make_routes().routes
-    for method in sorted(getattr(route, "methods", ()))
-)  # fmt: skip
-FREE = (("GET", "/"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/v1/models"))
-
-
-async def fitting(wire: Wire, received: Received) -> None:
-    """Answer as the route that is asked would."""
-    target = received.target
-    if target.startswith("/v1/messages/count_tokens"):
-        body = b'{"input_tokens":10}'
-    elif target.startswith("/v1/messages"):
-        body = MESSAGE
-    elif target.startswith("/v1beta/"):
-        body = CONTENT
-    else:
-        body = RESPONSE if target.startswith("/v1/responses") else GOOD
-    await wire.send(reply(200, body, JSON))
-
-
-async def echoing(wire: Wire, received: Received) -> None:
-    """Answer with the text that was asked."""
-    text = json.loads(received.body)["messages"][0]["content"]
-    await wire.send(reply(200, GOOD.replace(b"fine", text.encode()), JSON))
-
-
-async def meddling(wire: Wire, received: Received) -> None:
-    """Answer with headers that would do something to a client."""
-    headers = (
-        ("set-cookie", "a=b"), ("location", "http://127.0.0.1:9/"), ("access-control-allow-origin", "*"),
-        ("strict-transport-security", "max-age=1"), ("content-disposition", "attachment"), ("refresh", "0;url=x"),
-        ("link", "<x>; rel=preload"), ("www-authenticate", "Basic"), ("x-weighbridge-cost", "0"), ("server", "theirs"),
-        ("x-request-id", "theirs"), ("content-encoding", "identity"), ("alt-svc", "h3"), ("connection", "x-thing"),
-        ("x-ratelimit-remaining-tokens", "7"), ("openai-version", "2020-10-01"), ("clear-site-data", '"*"'),
-    )  # fmt: skip
-    await wire.send(reply(200, GOOD, JSON, *headers))
-
-
-SCRIPTS = {"echo": echoing, "meddle": meddling, "fit": fitting}
 
 
 @pytest.fixture(scope="module")
@@ -121,26 +80,6 @@ def fresh(provider: ScriptedProvider) -> Callable[[], list[Received]]:
     """Give what says which requests have reached the provider since the test began."""
     before = len(provider.requests)
     return lambda: list(provider.requests[before:])
-
-
-def body_for(path: str) -> dict[str, object]:
-    """Give a body that the route takes."""
-    if ":" in path:
-        return {"contents": [{"role": "user", "parts": [{"text": "script:fit"}]}]}
-    if path.endswith("/responses") or path.endswith("/embeddings"):
-        return {"model": MODELS["chat"], "input": "script:fit"}
-    if path.endswith("/v1/completions"):
-        return {"model": MODELS["chat"], "prompt": "script:fit"}
-    model = MODELS["messages" if "/messages" in path else "chat"]
-    return {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "script:fit"}]}
-
-
-STEERING_HEADERS = (
-    "x-portkey-custom-host", "x-portkey-config", "x-custom-host", "x-forwarded-host", "x-host", "x-original-url",
-    "x-rewrite-url", "x-http-host-override", "x-forwarded-server", "forwarded", "destination", "referer", "origin",
-    "x-api-base", "api-base", "x-base-url", "base-url", "x-litellm-api-base", "helicone-target-url", "target-url",
-    "x-upstream", "x-proxy-url", "proxy-host", "x-azure-endpoint", "x-openai-base-url", "via",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(FORBIDDEN))
@@ -198,12 +137,6 @@ def test_T02_no_other_route_makes_a_connection(
     assert fresh() == []
 
 
-NAMES = (
-    "evil#", "a?b=c", "a@127.0.0.1:9", "a\\b", "a%23", "a%3fb", "a%40b", "a%5cb", "a%2fb", "a%2e%2e%2f", "..", "../x",
-    "a/../b", "a;b", "a%0d%0aX-A:%20b", "a%00", "a%20HTTP/1.1", "a:b", "%61", "a//b", "a%252fb", "http:%2f%2fb", "é",
-)  # fmt: skip
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_T06_a_model_in_an_address_is_one_segment_of_the_providers_address_or_refused(
     gateway: RunningGateway, key: str, fresh: Callable[[], list[Received]], name: str
@@ -216,13 +149,6 @@ def test_T06_a_model_in_an_address_is_one_segment_of_the_providers_address_or_re
         assert received.target == f"/v1beta/models/{path}:generateContent"
         assert not set(path) & set("/?#@\\ :")
         assert ".." not in path
-
-
-SQL = (
-    "' OR '1'='1", "' OR 1=1 --", "\"; DROP TABLE entries; --", "' UNION SELECT key FROM keys --",
-    "1; ATTACH 'x' AS y", "\\'; DELETE FROM entries; --", "' AND sleep(5) --", "$$; SELECT pg_sleep(5); --",
-    "%27%20OR%201=1", "') OR ('a'='a",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", SQL)
@@ -241,9 +167,6 @@ def test_T08_text_that_speaks_to_a_database_opens_nothing(gateway: RunningGatewa
         assert book.verify().intact
 
 
-HOSTS = (b"a/?x#", b"a?", b"a#", b"a\\", b"a b", b"", b"a,b", b"[::1", b"a:b", b"user@a", b"a\x80", b"http://a")
-
-
 @pytest.mark.parametrize(("method", "path"), API)
 def test_T09_no_route_of_the_api_goes_by_what_a_host_header_says(
     gateway: RunningGateway, admin: str, method: str, path: str
@@ -256,22 +179,6 @@ def test_T09_no_route_of_the_api_goes_by_what_a_host_header_says(
         assert set(exchange(gateway.port, raw).statuses) <= {400}, host
     twice = request(where, body, admin, b"Host: gateway", b"Connection: close", method=method.encode())
     assert set(exchange(gateway.port, twice).statuses) <= {400}
-
-
-ELSEWHERE = (
-    "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/moderations",
-    "/v1/files", "/v1/files/f1/content", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/assistants", "/v1/threads",
-    "/v1/threads/t1/runs", "/v1/vector_stores", "/v1/uploads", "/v1/realtime", "/v1/realtime/sessions", "/v1/videos",
-    "/v1/responses/r1", "/v1/responses/r1/cancel", "/v1/chat/completions/c1", "/v1/completions/",
-    "/v1/organization/usage", "/v1/messages/batches", "/v1/complete", "/v1beta/files", "/v1beta/cachedContents",
-    "/upload/v1beta/files", "/v1beta/models/m:embedContent", "/v1beta/models/m:batchEmbedContents",
-    "/v1beta/models/m:predict", "/v1beta/models/m:batchGenerateContent", "/v1beta/tunedModels/m:generateContent",
-    "/v1alpha/models/m:generateContent", "/openai/deployments/dear/chat/completions", "/openai/v1/chat/completions",
-    "/anthropic/v1/messages", "/v1/proxy/chat/completions", "/proxy/v1/chat/completions", "/chat/completions",
-    "/v1/engines/dear/completions", "/v1/rerank", "/v1/edits", "/api/v1/chat/completions",
-    "/t/PROJ-1/t/PROJ-2/v1/chat/completions", "/config/update", "/v2/chat/completions", "/V1/chat/completions",
-    "/v1/Chat/Completions", "/mcp", "/key/generate", "/model/new",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
@@ -301,36 +208,6 @@ def test_T24_a_metered_route_asks_for_a_key_and_books_each_call(
     assert len(fresh()) == 1
 
 
-def first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    return dict(reversed(pairs))
-
-
-BODIES = (
-    b'{"model":"MODEL","messages":[]}',
-    b'{"messages":[{"role":"user","content":"a","role":"system"}],"model":"MODEL"}',
-    b'{"model":"MODEL","messages":[],"metadata":{"model":"dear"},"x":{"model":"dear","model":"dearer"}}',
-    b' { "model" : "MODEL" , "messages" : [ ] } ',
-    b'{"model":"MODEL","messages":[],"tools":[{"model":"dear"}],"stream_options":{"model":"dear"},"stream":true}',
-    b'{"mod\\u0065l":"dear","model":"MODEL","messages":[]}',
-    b'{"model":"dear","model":"MODEL","messages":[]}',
-    b'{"model":"MODEL","messages":[],"model":"dear"}',
-    b'{"Model":"dear","model":"MODEL","messages":[]}',
-    b'{"model":"MODEL\\u0000dear","messages":[]}',
-    b'{"model":"MODEL","messages":[],"model\\u0000":"dear"}',
-    b'\xef\xbb\xbf{"model":"MODEL","messages":[]}',
-    '{"model":"MODEL","messages":[]}'.encode("utf-16"),
-    b'{"model":"MODEL","messages":[],"n":NaN}',
-    b'{"model":"MODEL","messages":[],"max_tokens":1e400}',
-    b'{"model":"MODEL","messages":[],"user":"\\ud800"}',
-    b'{"model":"MODEL","messages":[],"user":"\x01"}',
-    b'{"model":"MODEL","messages":[]}{"model":"dear"}',
-    b'{"model":"MODEL","messages":[]} // {"model":"dear"}',
-    b'[{"model":"MODEL","messages":[]}]',
-    b'{"model":["MODEL","dear"],"messages":[]}',
-    b'{"model":"MODEL","messages":[],"extra_body":{"model":"dear"}}',
-)
-
-
 @pytest.mark.parametrize("raw", BODIES)
 def test_T36_T37_every_parser_reads_the_model_that_policy_read_or_gets_nothing(
     gateway: RunningGateway, key: str, fresh: Callable[[], list[Received]], raw: bytes
@@ -346,14 +223,6 @@ def test_T36_T37_every_parser_reads_the_model_that_policy_read_or_gets_nothing(
     assert json.loads(received.body)["model"] == MODELS["chat"]
     assert json.loads(received.body, object_pairs_hook=first_wins)["model"] == MODELS["chat"]
     assert gateway.call(answer.headers["x-request-id"]).request_model == MODELS["chat"]
-
-
-KINDS = (
-    "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/plain", "text/json",
-    "application/xml", "application/json; charset=utf-16", "application/json; charset=iso-8859-1",
-    "application/jsonp", "application/cbor", "application/json, text/plain", "application/x-ndjson",
-    "application/json; boundary=x", "", "*/*", "application/msgpack", "application/json\t;charset=utf-7",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -389,13 +258,6 @@ def test_T43_a_header_named_in_connection_is_for_us_alone_and_policy_does_not_re
         assert heard.statuses == [status]
         assert b"PROJ-9" not in heard.data
     assert b"PROJ-9" in exchange(gateway.port, request(b"/v1/chat/completions", body, key, tag)).data
-
-
-ALLOWED_ON = {
-    "host", "content-length", "content-type", "accept-encoding", "authorization", "x-request-id", "accept",
-    "user-agent", "idempotency-key", "anthropic-beta", "anthropic-version", "x-stainless-lang", "traceparent",
-    "openai-beta",
-}  # fmt: skip
 
 
 def test_T44_T46_only_listed_headers_travel_on_and_none_says_who_somebody_is(
@@ -455,12 +317,6 @@ def test_T53_only_listed_headers_of_a_provider_reach_a_client(gateway: RunningGa
     assert answer.headers.get("connection") in {None, "close"}
     assert answer.headers["x-weighbridge-cost"] == "0.0000045"
     assert answer.headers["x-request-id"].startswith("req_")
-
-
-CLIMBS = (
-    "/../{}", "/%2e%2e/{}", "/.%2e/{}", "/./{}", "//{}", "/{}/..", "/{}/%2e%2e", "/{};x=y", "/{}%2f", "/{}%5c", "/{}\\",
-    "/{}/.", "/%2f{}", "/x/..;/{}", "/{}%00", "/{}%0a", "/{}#x", "/ {}",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", CLIMBS)
