@@ -14,6 +14,9 @@ MODEL = "gpt-4o-mini"
 """A model with a well-known price, so that every gateway that prices can price it."""
 
 ROOT = Path(__file__).resolve().parents[2]
+PEERS = ROOT / ".venv-bench" / "bin"
+"""Where tests/setup/bench.sh puts the gateways and libraries that Weighbridge is measured beside."""
+
 _SETUP_TIMEOUT_S = 60
 
 
@@ -82,7 +85,7 @@ def fastapi_httpx() -> Gateway:
 
 
 def litellm_sdk(python: str) -> Gateway:
-    """Give litellm's SDK behind a raw ASGI route: not its proxy, which does more."""
+    """Give litellm's SDK behind a raw ASGI route: not its proxy, which does more and brings a package that is not open."""
 
     def prepare(folder: Path, port: int, upstream_port: int) -> Launch:
         app = str(Path(__file__).with_name("litellm_forwarder.py"))
@@ -93,33 +96,48 @@ def litellm_sdk(python: str) -> Gateway:
     return Gateway("litellm SDK", note, prepare, ready_timeout_s=90.0)
 
 
-def litellm_proxy(python: str) -> Gateway:
-    """Give litellm's proxy with a master key and no database."""
+def ferrogw(binary: str) -> Gateway:
+    """Give ferrogw, the fastest gateway in Go that was found: one key, its budget in memory, on one core."""
 
     def prepare(folder: Path, port: int, upstream_port: int) -> Launch:
-        config = folder / "litellm.yaml"
-        config.write_text(_LITELLM.format(model=MODEL, upstream_port=upstream_port))
-        run = "from litellm import run_server; run_server()"
-        command = (python, "-c", run, "--config", str(config), "--host", "127.0.0.1", "--port", str(port))
-        headers = {"authorization": "Bearer sk-bench"}
-        environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
-        return Launch(command, headers, environment)
+        config = folder / "ferrogw.yaml"
+        config.write_text(_FERROGW)
+        environment = {
+            "GATEWAY_CONFIG": str(config),
+            "PORT": str(port),
+            "MASTER_KEY": "fgw_bench",
+            "OPENAI_API_KEY": "sk-bench-upstream",
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}",
+            "RATE_LIMIT_RPS": "0",  # By itself it takes 20 requests a second from one address.
+            "LOG_LEVEL": "error",
+            "GOMAXPROCS": "1",
+        }
+        return Launch((binary, "serve"), {"authorization": "Bearer fgw_bench"}, environment)
 
-    return Gateway("litellm proxy", "master key, no database, 1 worker", prepare, ready_timeout_s=120.0)
+    return Gateway("ferrogw", "Go, one key, budget in memory, no store, GOMAXPROCS=1", prepare)
 
 
-def available(litellm_python: str | None) -> tuple[Gateway, ...]:
-    """Give what can run on this machine; Weighbridge is always first."""
+def smg(binary: str) -> Gateway:
+    """Give smg, a router in Rust: it chooses where a request goes and counts nothing."""
+
+    def prepare(folder: Path, port: int, upstream_port: int) -> Launch:
+        upstream = f"http://127.0.0.1:{upstream_port}"
+        where = ("--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(free_port()))
+        less = ("--policy", "round_robin", "--backend", "openai", "--log-level", "error", "--disable-health-check")
+        return Launch((binary, "launch", *where, "--worker-urls", upstream, *less))
+
+    return Gateway("smg", "Rust, router only: no keys, no spend", prepare, ready_timeout_s=60.0)
+
+
+def available(peers: Path = PEERS) -> tuple[Gateway, ...]:
+    """Give what can run on this machine; Weighbridge is always first. `peers` holds what PyPI has of others."""
     found = [weighbridge()]
     binary = shutil.which("nginx")
     if binary is not None:
         found.append(nginx(binary))
     found += [splice(), fastapi_httpx()]
-    if litellm_python is not None:
-        found.append(litellm_sdk(litellm_python))
-        probe = (litellm_python, "-c", "import litellm.proxy.proxy_server")
-        if subprocess.run(probe, capture_output=True, check=False, timeout=_SETUP_TIMEOUT_S).returncode == 0:
-            found.append(litellm_proxy(litellm_python))
+    if (peers / "python").exists():
+        found += [ferrogw(str(peers / "ferrogw")), smg(str(peers / "smg")), litellm_sdk(str(peers / "python"))]
     return tuple(found)
 
 
@@ -219,15 +237,24 @@ http {
 }
 """
 
-_LITELLM = """
-model_list:
-  - model_name: {model}
-    litellm_params:
-      model: openai/{model}
-      api_base: http://127.0.0.1:{upstream_port}/v1
-      api_key: sk-bench-upstream
-general_settings:
-  master_key: sk-bench
-litellm_settings:
-  telemetry: false
+_FERROGW = """
+strategy:
+  mode: single
+targets:
+  - virtual_key: openai
+plugins:
+  - name: budget
+    type: ratelimit
+    stage: before_request
+    enabled: true
+    config: &budget
+      store_id: bench
+      spend_limit_usd: 1000000
+      input_per_m_tokens: 0.15
+      output_per_m_tokens: 0.6
+  - name: budget
+    type: ratelimit
+    stage: after_request
+    enabled: true
+    config: *budget
 """

@@ -1,6 +1,6 @@
 """A yardstick: litellm's SDK behind one raw ASGI route, run by a Python that has litellm and uvicorn.
 
-It imports nothing of ours: `--litellm-python` may be any environment.
+It imports nothing of ours: litellm lives in an environment of its own.
 """
 
 import json

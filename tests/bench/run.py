@@ -98,7 +98,7 @@ def report(options: Options, rows: tuple[Figures, ...], console: Console) -> str
 
 
 def _options(args: argparse.Namespace) -> Options:
-    gateways = available(args.litellm_python)
+    gateways = available()
     if args.only:
         known = {gateway.name for gateway in gateways}
         wanted = tuple(args.only.split(","))
@@ -118,7 +118,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names of gateways, with commas")
     parser.add_argument("--scenarios", help="names of scenarios, with commas")
-    parser.add_argument("--litellm-python", help="a Python that has litellm, uvicorn, uvloop and httptools")
     parser.add_argument("--urgent", action="store_true", help="run at the highest priority (needs root)")
     parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON, no tables")

@@ -8,7 +8,7 @@ from rich.table import Table
 from tests.bench.figures import Figures, ratio
 
 OURS = "weighbridge"
-YARDSTICKS = ("nginx", "litellm proxy", "litellm SDK", "fastapi+httpx", "splice")
+YARDSTICKS = ("nginx", "smg", "ferrogw", "litellm SDK", "fastapi+httpx", "splice")
 Column = tuple[str, Callable[[Figures], str]]
 
 

