@@ -132,7 +132,7 @@ def journaled(data: Path) -> tuple[Counter[str], Counter[str]]:
     return begun, ended
 
 
-@pytest.mark.parametrize("kills", [40, pytest.param(1000, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("kills", [30, pytest.param(1000, marks=pytest.mark.heavy)])
 def test_G1_G2_F55_killed_at_any_moment_nothing_answered_is_lost_and_all_that_began_has_one_end(
     tmp_path: Path, kills: int
 ) -> None:

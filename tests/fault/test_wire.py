@@ -138,6 +138,8 @@ def test_T41_what_is_smuggled_behind_a_hostile_message_is_not_answered(
 
 def test_T42_a_body_that_is_cut_short_is_no_body(gateway: RunningGateway, provider: ScriptedProvider, key: str) -> None:
     """Whole JSON in a body that was to be longer: acting on it would be acting on another request."""
+    first = gateway.post("/v1/chat/completions", chat("before"), key)
+    gateway.call(first.headers["x-request-id"])
     before, booked = len(provider.requests), len(gateway.entries())
     head = request(PATH, b"", key, b"Content-Length: %d" % (len(BODY) + 1), length=False)
     chunks = request(PATH, b"", key, CHUNKED, length=False)
