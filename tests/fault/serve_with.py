@@ -1,4 +1,4 @@
-"""One worker as `python -m gateway.serve` starts it, with less patience, a clock that jumps or a disk that fails.
+"""One worker as gateway.serve starts it, but quick to ship, impatient, with a clock that jumps or a disk that fails.
 
 The oddities come as JSON in WEIGHBRIDGE_TEST_ODDITIES; `with_oddities` gives the environment of a RunningGateway.
 SIGUSR1 keeps the event loop busy for STALL_S.
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway import clock, exchange, serve
+from gateway.journal import shipper
 from gateway.journal.journal import Journal
 from gateway.wire import Wire
 from tests.fakes.disk import Operation, ScriptedDisk
@@ -60,7 +61,8 @@ def failing(file: Path) -> ScriptedDisk:
 
 
 def main() -> None:
-    """Set the oddities up, and serve."""
+    """Set the oddities up, and serve. Entries are shipped without the rest between batches, which tests wait for."""
+    shipper.REST_S = 0.005
     oddities = json.loads(os.environ.get(ODDITIES, "{}"))
     serve.Wire = impatient(oddities)
     if "descriptors" in oddities:

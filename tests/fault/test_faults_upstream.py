@@ -60,7 +60,9 @@ def gateway(
     toml = [f'[providers.{name}]\nbase_url = "{url}"\n{rest}' for name, (url, rest) in places.items()]
     toml += ['[models.chain]\ntargets = ["openai/gpt-4o", "openai/gpt-4o-mini"]']
     toml += [f'[models.{name}-chain]\ntargets = ["{name}/{name}", "openai/gpt-4o-mini"]' for name in list(places)[1:6]]
-    running = RunningGateway(tmp_path_factory.mktemp("upstream"), "\n".join(toml), port=port).start()
+    running = RunningGateway(
+        tmp_path_factory.mktemp("upstream"), "\n".join(toml), port=port, module="tests.fault.serve_with"
+    ).start()
     yield running
     assert running.stop() == 0
 

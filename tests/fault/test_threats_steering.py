@@ -58,7 +58,9 @@ def gateway(provider: ScriptedProvider, tmp_path_factory: pytest.TempPathFactory
         for name in ("openai", "anthropic", "gemini")
     )
     folder = tmp_path_factory.mktemp("steering")
-    running = RunningGateway(folder, toml, environment={"PROVIDER_KEY": PROVIDER_KEY}).start()
+    running = RunningGateway(
+        folder, toml, environment={"PROVIDER_KEY": PROVIDER_KEY}, module="tests.fault.serve_with"
+    ).start()
     yield running
     assert running.stop() == 0
 
