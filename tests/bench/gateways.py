@@ -47,7 +47,7 @@ class Gateway:
 
 
 def weighbridge() -> Gateway:
-    """Give our own gateway: keys, prices, journal, ledger, caps' engine and metrics all on."""
+    """Give our own gateway: keys, tags, prices, journal, ledger, log and metrics all on."""
 
     def prepare(folder: Path, port: int, upstream_port: int) -> Launch:
         config = folder / "weighbridge.toml"
@@ -59,7 +59,7 @@ def weighbridge() -> Gateway:
         command = (sys.executable, "-m", "gateway.serve", "--config", str(config))
         return Launch(command, {"authorization": f"Bearer {key}"}, environment)
 
-    return Gateway("weighbridge", "keys, prices, durable journal, ledger, caps, metrics on; 1 worker", prepare)
+    return Gateway("weighbridge", "keys, tags, prices, durable journal, ledger, log, metrics on; 1 worker", prepare)
 
 
 def nginx(binary: str) -> Gateway:
@@ -85,7 +85,7 @@ def fastapi_httpx() -> Gateway:
 
 
 def litellm_sdk(python: str) -> Gateway:
-    """Give litellm's SDK behind a raw ASGI route: not its proxy, which does more and brings a package that is not open."""
+    """Give litellm's SDK behind a raw ASGI route: not its proxy, which needs a package that is not open."""
 
     def prepare(folder: Path, port: int, upstream_port: int) -> Launch:
         app = str(Path(__file__).with_name("litellm_forwarder.py"))

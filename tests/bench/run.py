@@ -1,9 +1,11 @@
 """One command that runs every gateway beside the others and prints what each costs, as ratios of one run.
 
-python -m tests.bench [--seconds 2] [--rounds 3] [--only nginx,weighbridge] [--scenarios c1,c32] [--json]
+python -m tests.bench [--seconds 2] [--rounds 3] [--only nginx,weighbridge] [--scenarios c1,c32] [--clients] [--json]
 """
 
 import argparse
+import os
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from tests.bench import procfs, table
+from tests.bench import clients, procfs, table
 from tests.bench.figures import DIRECT, Figures, Measurement, figures
 from tests.bench.gateways import MODEL, Gateway, SetupFailed, available
 from tests.bench.processes import Cores, NotReady, cores, loaded, provider, running
@@ -84,7 +86,8 @@ def report(options: Options, rows: tuple[Figures, ...], console: Console) -> str
     """Print both tables and what they rest on; gives the same as Markdown."""
     seconds, rounds = options.seconds, options.rounds
     basis = (
-        f"Medians of {rounds} interleaved rounds of {seconds:g} s per scenario; gateway on one core, load on another."
+        f"Medians of {rounds} interleaved rounds of {seconds:g} s per scenario; gateway on one core, load on another. "
+        f"{machine()}"
     )
     if cores().shared:
         basis += " This machine has one core: latencies mean little."
@@ -95,6 +98,12 @@ def report(options: Options, rows: tuple[Figures, ...], console: Console) -> str
     faults = [f"* {row.gateway}, wrong: {'; '.join(row.faults)}" for row in rows if row.faults]
     console.print("\n".join([basis, *notes, *faults]), markup=False)
     return "\n\n".join([basis, table.as_markdown(shown), table.as_markdown(compared), "\n".join(notes + faults)]) + "\n"
+
+
+def machine() -> str:
+    """Say on what this runs, and how busy it is: on a busy machine everyone is dearer, and latencies mean little."""
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load average {load:.1f}."
 
 
 def _options(args: argparse.Namespace) -> Options:
@@ -118,6 +127,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names of gateways, with commas")
     parser.add_argument("--scenarios", help="names of scenarios, with commas")
+    parser.add_argument("--clients", action="store_true", help="also compare client libraries")
     parser.add_argument("--urgent", action="store_true", help="run at the highest priority (needs root)")
     parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON, no tables")
@@ -129,7 +139,10 @@ def main() -> None:
     if args.json:
         print(msgspec.json.encode({"measurements": measured, "figures": rows}).decode())
     else:
-        written = report(options, rows, Console(width=None if sys.stdout.isatty() else 240))
+        console = Console(width=None if sys.stdout.isatty() else 240)
+        written = report(options, rows, console)
+        if args.clients:
+            written += "\n" + clients.report(options.seconds, options.rounds, clients.COMPARED, console)[0]
         if args.markdown:
             args.markdown.write_text(written)
     # A benchmark that measured wrong answers measured nothing.
