@@ -48,6 +48,7 @@ class Shipper:
         self._dead_letters = DeadLetters(self._disk, self._directory)
         self._position = self._saved = read_checkpoint(self._disk, self._directory) or START
         self._behind_since: float | None = None
+        self._awaited = 0
         self._saved_at = self._looked_at = 0.0
         self._wake, self._hurried, self._stopping = threading.Event(), threading.Event(), threading.Event()
         self._shipped = threading.Condition()
@@ -83,14 +84,15 @@ class Shipper:
     def wait_shipped(self, sequence: int, timeout_s: float) -> bool:
         """Wait until `sequence` is in the ledger; False after `timeout_s`. Blocks."""
         end = time.monotonic() + timeout_s
+        self._awaited = max(self._awaited, min(sequence, self._journal.sequence))
+        self._journal.hurry()
+        self._hurried.set()
         with self._shipped:
             while self._position.sequence < sequence:
-                self._journal.hurry()
-                self._hurried.set()
                 left = end - time.monotonic()
                 if left <= 0:
                     return False
-                self._shipped.wait(min(left, REST_S))
+                self._shipped.wait(left)
         return True
 
     def ship(self) -> None:
@@ -151,7 +153,7 @@ class Shipper:
     def _round(self) -> None:
         """Ship until nothing is left, then see to the checkpoint and to old segments."""
         while (shipped := self._batch()) is not None and not self._stopping.is_set():
-            if shipped < ENTRIES_MAX:
+            if shipped < ENTRIES_MAX and self._position.sequence >= self._awaited:
                 self._hurried.wait(REST_S)
                 self._hurried.clear()
         now = time.monotonic()

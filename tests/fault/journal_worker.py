@@ -10,6 +10,8 @@ import itertools
 import os
 import random
 import re
+import select
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +30,8 @@ PROMISES, LEDGER, JOURNAL = "promises", "ledger.sqlite", "journal"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child does, and where it dies: at a batch of the ledger, or at the `at`-th of its disk's operations
-    (with `on`, of those whose name and file this pattern matches)."""
+    """What a child does, and where it dies: at a batch of the ledger, at the `at`-th of its disk's operations
+    (with `on`, of those whose name and file this pattern matches), or at whatever it does after so many ms."""
 
     directory: str
     prefix: str = "req"
@@ -42,6 +44,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 0
     batch_fault: str = "kill"
     power_seed: int | None = None
+    after_ms: int | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +145,9 @@ def main() -> None:
             child(order, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
+            if order.after_ms is not None:
+                select.select([pipe], [], [], order.after_ms / 1000)
+                os.kill(pid, signal.SIGKILL)
             told = pipe.read()
         _, status = os.waitpid(pid, 0)
         died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0

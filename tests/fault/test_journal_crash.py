@@ -252,25 +252,27 @@ def test_F55_restarts_that_are_killed_at_random_lose_nothing(worker: Worker, fre
 
 @pytest.mark.heavy
 def test_F55_a_thousand_random_kills_lose_nothing(worker: Worker, fresh: Callable[[], Path], say: Say):
-    for round_ in range(20):
-        _random_kills(worker, fresh(), say, kills=50, seed=round_)
+    for seed in range(1, 21):
+        _random_kills(worker, fresh(), say, kills=50, seed=seed)
 
 
 def _random_kills(worker: Worker, directory: Path, say: Say, kills: int, seed: int = 0) -> None:
-    """Kill one gateway's successors again and again, all on the same journal."""
+    """Kill a gateway and its successors on one journal: at an operation, or at any instruction."""
     chance, counts = random.Random(seed), Counts()
-    number = 0
-    while counts.kills.total() < kills:
-        number += 1
+    for number in itertools.count():
+        if counts.kills.total() >= kills:
+            break
         order = Order(
             directory=str(directory),
             prefix=f"req{number}",
-            requests=chance.randint(1, 20),
+            requests=chance.randint(1, 100),
             durability=chance.choice(("process", "group", "strict")),
-            at=chance.randint(1, 120),
+            segment_bytes=chance.choice((4096, 2**16)),
+            at=chance.randint(20, 500),
             fault=chance.choice(("kill", "half_kill", "kill_after")),
-            batch=chance.choice((0, 0, 1, 2)),
+            batch=chance.choice((0, 0, 0, 3)),
             batch_fault=chance.choice(("kill", "kill_after")),
+            after_ms=chance.choice((None, chance.randint(5, 60))),
         )
         counts.kills["random"] += worker.run(order).signal == signal.SIGKILL
     checked(directory, counts)

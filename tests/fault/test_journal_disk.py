@@ -1,16 +1,12 @@
 """A disk that refuses, takes half, runs full or cannot sync: what is admitted ends, and nothing that ended is lost."""
 
-import asyncio
 import contextlib
 import errno
 import os
-import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,123 +16,38 @@ from gateway.errors import JournalFull
 from gateway.journal.frame import HEAD_BYTES
 from gateway.journal.journal import END_BYTES, Durability, Journal, JournalUnusable
 from gateway.journal.record import Ended
-from gateway.journal.segment import OPENED_BYTES, segment_numbers
+from gateway.journal.segment import OPENED_BYTES
 from gateway.journal.shipper import Shipper
 from gateway.journal.verify import verify_journal
 from gateway.ledger.entry import Entry
-from tests.fakes.calls import attempt_of, call_of, end_of, entry_of, intent_of, note_of
+from tests.fakes.calls import call_of, entry_of, intent_of, note_of
 from tests.fakes.disk import Fault, FullDisk, Operation, ScriptedDisk, fast_directory, never
 from tests.fakes.ledger import MemoryLedger
-
-SEGMENT = 2**14
-WAIT_S = 10.0
-WRITES = {"open", "write", "sync", "sync_directory", "allocate", "truncate", "rename", "remove", "close"}
+from tests.fault.journal_faults import (
+    SEGMENT,
+    WAIT_S,
+    WRITES,
+    ask_again_soon,
+    at,
+    carry,
+    held_against,
+    opened,
+    opened_or_none,
+    until,
+    until_healthy,
+    until_told,
+)
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that has refused is asked again after milliseconds, so that tests need not wait a second."""
-    for module in ("spares", "keeper"):
-        monkeypatch.setattr(f"gateway.journal.{module}.RETRY_S", 0.005)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; it is a fact that another thread brings about."""
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, "did not come true in time"
-        threading.Event().wait(0.002)
-
-
-def until_healthy(journal: Journal) -> None:
-    """Return when requests are admitted and all that is written is on disk."""
-    until(lambda: journal.healthy and not journal.pending)
-
-
-def until_told(journal: Journal) -> None:
-    """Return when all that is written is on disk, or the journal says why not."""
-    until(lambda: not journal.healthy or not journal.pending)
+    ask_again_soon(monkeypatch)
 
 
 @pytest.fixture
 def fast() -> Iterator[Path]:
     with fast_directory() as path:
         yield path
-
-
-def opened(directory: Path, disk: ScriptedDisk, durability: Durability = "group") -> Journal:
-    return Journal.open(directory, durability=durability, group_ms=1, segment_bytes=SEGMENT, disk=disk)
-
-
-def opened_or_none(directory: Path, disk: ScriptedDisk, durability: Durability = "group") -> Journal | None:
-    """Give the journal, or None where the disk failed at its start."""
-    with contextlib.suppress(JournalUnusable):
-        return opened(directory, disk, durability)
-    return None
-
-
-def carry(journal: Journal, requests: int, prefix: str = "req") -> tuple[list[str], int]:
-    """Carry requests, four at a time; gives those that were admitted, all of which have ended, and the refusals."""
-    admitted: list[str] = []
-    refused = 0
-    for first in range(0, requests, 4):
-        now: list[str] = []
-        for number in range(first, first + 4):
-            try:
-                journal.intent(intent_of(f"{prefix}_{number}"))
-            except JournalFull:
-                refused += 1
-            else:
-                now.append(f"{prefix}_{number}")
-        for request_id in now:
-            journal.end(request_id, end_of(request_id), (attempt_of(request_id, 0),))
-        admitted += now
-    return admitted, refused
-
-
-def held_against(directory: Path, admitted: list[str]) -> None:
-    """Start again with a good disk, ship, and find exactly the ends of what was admitted."""
-    journal = opened(directory, ScriptedDisk())
-    assert journal.recovered.unended == ()
-    ledger = MemoryLedger()
-    shipper = Shipper(journal, ledger, retention_s=3600)
-    shipper.ship()
-    assert (shipper.gaps, shipper.duplicates) == (0, 0)
-    shipper.stop(0)
-    journal.close()
-    calls = [row.entry.call() for row in ledger.rows if row.entry.kind == "call"]
-    assert [call.request_id for call in calls] == admitted
-    assert all(call.state == "settled" for call in calls)
-    assert len(ledger.rows) == 2 * len(admitted)
-    assert ledger.conflicts() == ()
-    assert {problem.kind for problem in verify_journal(directory).problems} <= {"torn"}
-
-
-def record_syncs(fails: Callable[[str], bool]) -> Callable[[Operation], Fault | None]:
-    """Let syncs of records fail; the sync of a segment's room, before anything is in it, has nothing to lose."""
-    written = {"0000000001.seg"}
-
-    def script(operation: Operation) -> Fault | None:
-        if operation.name == "write":
-            written.add(operation.path)
-        if operation.name == "sync" and operation.path in written and fails(operation.path):
-            return errno.EIO
-        return None
-
-    return script
-
-
-def at(number: int, error: int, times: int = 1) -> Callable[[Operation], Fault | None]:
-    """Fail the `number`-th operation that changes something, and those right behind it."""
-    seen = Counter[str]()
-
-    def script(operation: Operation) -> Fault | None:
-        if operation.name not in WRITES:
-            return None
-        seen["all"] += 1
-        return error if number <= seen["all"] < number + times else None
-
-    return script
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
@@ -269,100 +180,6 @@ def test_a_short_write_that_goes_on_is_no_failure(tmp_path: Path):
     assert journal.write_failures == 0
     journal.close()
     held_against(tmp_path, admitted)
-
-
-@pytest.mark.parametrize("number", range(1, 9))
-@pytest.mark.parametrize("times", [1, 2, 5])
-def test_F51_a_file_whose_sync_failed_is_never_synced_again_and_its_records_are_written_elsewhere(
-    fast: Path, number: int, times: int
-):
-    disk = ScriptedDisk()
-    journal = opened(fast, disk)
-    syncs: list[tuple[str, bool]] = []
-
-    def fails(path: str) -> bool:
-        syncs.append((path, number <= len(syncs) + 1 < number + times))
-        return syncs[-1][1]
-
-    disk.script = record_syncs(fails)
-    admitted: list[str] = []
-    for batch in range(12):
-        more, _ = carry(journal, 4, f"batch{batch}")
-        admitted += more
-        journal.hurry()
-        until_told(journal)
-    until_healthy(journal)
-    journal.close()
-    assert sum(failed for _, failed in syncs) == times == journal.sync_failures
-    failed_files = [path for path, failed in syncs if failed]
-    assert len(set(failed_files)) == len(failed_files)
-    for path in failed_files:
-        assert not any(operation[0] == path for operation in syncs[syncs.index((path, True)) + 1 :])
-    held_against(fast, admitted)
-
-
-def test_F51_after_a_second_failure_nothing_is_admitted_until_a_sync_succeeds(tmp_path: Path):
-    disk = ScriptedDisk()
-    journal = opened(tmp_path, disk)
-    journal.intent(intent_of("req_1"))
-    disk.script = record_syncs(lambda _: True)
-    journal.hurry()
-    until(lambda: not journal.healthy)
-    assert journal.problem is not None
-    assert "cannot be synced to disk: Input/output error" in journal.problem
-    with pytest.raises(JournalFull, match="cannot be synced"):
-        journal.intent(intent_of("req_2"))
-    journal.end("req_1", end_of("req_1"), (attempt_of("req_1", 0),))
-    disk.script = never
-    until_healthy(journal)
-    journal.close()
-    held_against(tmp_path, ["req_1"])
-
-
-def test_F51_while_a_disk_cannot_sync_it_is_not_filled_with_copies(fast: Path):
-    disk = ScriptedDisk()
-    journal = opened(fast, disk)
-    disk.script = record_syncs(lambda _: True)
-    admitted, _ = carry(journal, 4)
-    until(lambda: journal.sync_failures > 20)
-    assert len(segment_numbers(fast)) <= 4
-    disk.script = never
-    until_healthy(journal)
-    journal.close()
-    held_against(fast, admitted)
-
-
-def test_F51_F55_what_can_neither_be_synced_nor_written_elsewhere_is_still_there_after_a_kill(fast: Path):
-    disk = ScriptedDisk()
-    journal = Journal.open(fast / "killed", durability="group", group_ms=60_000, segment_bytes=SEGMENT, disk=disk)
-    admitted, _ = carry(journal, 40)
-    assert len(segment_numbers(fast / "killed")) > 2, "the last segments were never synced"
-    disk.script = lambda operation: errno.EIO if operation.name in ("sync", "allocate", "write") else None
-    journal.hurry()
-    until(lambda: not journal.healthy)
-    shutil.copytree(fast / "killed", fast / "next")
-    held_against(fast / "next", admitted)
-    disk.script = never
-    journal.hurry()
-    until_healthy(journal)
-    journal.close()
-    held_against(fast / "killed", admitted)
-
-
-async def test_F51_in_strict_an_answer_is_not_held_back_for_ever_by_a_disk_that_cannot_sync(tmp_path: Path):
-    disk = ScriptedDisk()
-    journal = opened(tmp_path, disk, "strict")
-    journal.intent(intent_of("req_1"))
-    disk.script = lambda operation: errno.EIO if operation.name == "sync" else None
-    sequence = journal.end("req_1", end_of("req_1"), (attempt_of("req_1", 0),))
-    async with asyncio.timeout(WAIT_S):
-        await journal.durable(sequence)
-    assert journal.unsynced_ends == 1
-    assert not journal.healthy
-    disk.script = never
-    until_healthy(journal)
-    journal.close()
-    held_against(tmp_path, ["req_1"])
 
 
 def test_F46_a_checkpoint_that_cannot_be_written_holds_nothing_up_for_ever(tmp_path: Path):
