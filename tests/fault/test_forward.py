@@ -80,7 +80,7 @@ async def test_the_next_address_is_tried_when_the_first_refuses() -> None:
         await forwarder.close()
 
 
-async def test_a_name_that_changes_to_a_forbidden_address_is_not_connected_to() -> None:
+async def test_T04_a_name_that_changes_to_a_forbidden_address_is_not_connected_to() -> None:
     close = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx"
     async with Upstream(answering(close)) as upstream, Upstream(answering(close), host="127.0.0.2") as other:
         dns = FakeDns(("127.0.0.1",), ("169.254.169.254",), ("127.0.0.1", "169.254.169.254"))
@@ -93,7 +93,7 @@ async def test_a_name_that_changes_to_a_forbidden_address_is_not_connected_to() 
         assert (upstream.connections, other.connections) == (1, 0)
 
 
-async def test_only_the_checked_address_is_dialled_however_often_dns_changes_its_mind(
+async def test_T04_only_the_checked_address_is_dialled_however_often_dns_changes_its_mind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dialled: list[str] = []
