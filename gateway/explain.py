@@ -1,7 +1,8 @@
 """What a call was and why it cost what it cost, told from its entries and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from gateway.ledger.entry import Call, Ledger, Placed
 from policies.money import NanoUsd, to_usd
@@ -98,6 +99,40 @@ def found(ledger: Ledger, said: str) -> Explanation | None:
     return known
 
 
+def told(known: Explanation, *, own: bool) -> dict[str, Any]:
+    """Give an explanation as plain values, for API and command line alike: money in decimal dollars, None if unknown.
+
+    Whose call it was (person, session) is told to its `own` key only.
+    """
+    call = known.call
+    return {
+        "request_id": known.request_id,
+        "occurred_at": known.occurred_at,
+        "recorded_at": known.recorded_at,
+        "source": known.source,
+        "position": known.position,
+        **{name: getattr(call, name) for name in _OF_CALL},
+        "session_id": call.session_id if own else None,
+        "usage": asdict(call.usage) if call.usage else None,
+        "currency": "USD",
+        "billed_cost": _usd(known.billed_cost),
+        "cost_lower": _usd(call.cost_lower),
+        "cost_upper": _usd(call.cost_upper),
+        "charges": [_charge(line) for line in known.charges],
+        "tags": [asdict(tag) for tag in known.tags if own or tag.name != "person"],
+        "tries": [asdict(one) | {"billed_cost": _usd(one.billed_cost)} for one in known.tries],
+        "amendments": [asdict(one) for one in known.amendments],
+    }
+
+
+_OF_CALL = (
+    "response_id", "state", "status", "reason", "operation", "dialect", "provider_name", "request_model",
+    "response_model", "service_tier", "streamed", "duration_ms", "upstream_ms", "time_to_first_chunk_ms",
+    "cost_source", "price_version", "key_id", "client", "initiative_status", "flags",
+)  # fmt: skip
+"""What is told of a call as it is booked."""
+
+
 def sentence(line: Charge) -> str:
     """Say one charge line as arithmetic: "1,200 input x 0.15 USD per 1,000,000 = 0.00018 USD"."""
     tier = "" if line.tier == "standard" else f" ({line.tier})"
@@ -117,3 +152,15 @@ def _try(call: Call) -> Try:
         duration_ms=call.duration_ms,
         billed_cost=None if call.billed_cost is None else NanoUsd(call.billed_cost),
     )
+
+
+def _charge(line: Charge) -> dict[str, Any]:
+    return asdict(line) | {
+        "rate": to_usd(line.rate),
+        "billed_cost": to_usd(line.billed_cost),
+        "text": sentence(line),
+    }
+
+
+def _usd(amount: int | None) -> str | None:
+    return None if amount is None else to_usd(NanoUsd(amount))

@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends
 
 from gateway.api.permissions import Allow, Caller, not_found
 from gateway.api.shapes import Moment, Told
-from gateway.explain import Explanation, found, sentence
+from gateway.explain import found, told
 from gateway.ledger.entry import Call
-from policies.money import NanoUsd, to_usd
-from policies.pricing import Charge
+from policies.usage import Usage
 
 router = APIRouter(prefix="/api/v1/requests", tags=["requests"])
 
@@ -58,7 +57,10 @@ class AmendmentOut(Told):
 
 
 class RequestOut(Told):
-    """A request as it is in the book. Money is a decimal string in USD, null where it is not known."""
+    """A request as it is in the book. Money is a decimal string in USD, null where it is not known.
+
+    `usage` is null where nothing was said or counted; a call of a model without a price has it all the same.
+    """
 
     request_id: str
     response_id: str | None
@@ -79,6 +81,7 @@ class RequestOut(Told):
     duration_ms: int
     upstream_ms: int | None
     time_to_first_chunk_ms: int | None
+    usage: Usage | None
     currency: str
     billed_cost: str | None
     cost_source: str
@@ -102,77 +105,9 @@ def get_request(request_id: str, caller: Annotated[Caller, Depends(Allow("calls:
     known = found(caller.house.ledger, request_id) if _ID.fullmatch(request_id) else None
     if known is None or not _sees(caller, known.call):
         raise not_found("request")
-    return _told(known, own=known.call.key_id == caller.principal.key_id)
+    return RequestOut.model_validate(told(known, own=known.call.key_id == caller.principal.key_id))
 
 
 def _sees(caller: Caller, call: Call) -> bool:
     """Say whether this call may be shown: the own ones, a lead's team's, or all."""
     return call.key_id == caller.principal.key_id or caller.sees_team(call.tags.get("team"))
-
-
-def _told(known: Explanation, *, own: bool) -> RequestOut:
-    """Give the answer; whose call it was is told to its own key only."""
-    call = known.call
-    return RequestOut(
-        request_id=known.request_id,
-        response_id=call.response_id,
-        occurred_at=known.occurred_at,
-        recorded_at=known.recorded_at,
-        source=known.source,
-        position=known.position,
-        state=call.state,
-        status=call.status,
-        reason=call.reason,
-        operation=call.operation,
-        dialect=call.dialect,
-        provider_name=call.provider_name,
-        request_model=call.request_model,
-        response_model=call.response_model,
-        service_tier=call.service_tier,
-        streamed=call.streamed,
-        duration_ms=call.duration_ms,
-        upstream_ms=call.upstream_ms,
-        time_to_first_chunk_ms=call.time_to_first_chunk_ms,
-        currency="USD",
-        billed_cost=_usd(known.billed_cost),
-        cost_source=call.cost_source,
-        cost_lower=_usd(call.cost_lower),
-        cost_upper=_usd(call.cost_upper),
-        price_version=call.price_version,
-        charges=[_charge(line) for line in known.charges],
-        key_id=call.key_id,
-        session_id=call.session_id if own else None,
-        client=call.client,
-        initiative_status=call.initiative_status,
-        tags=[TagOut.model_validate(tag) for tag in known.tags if own or tag.name != "person"],
-        flags=call.flags,
-        tries=[
-            TryOut(
-                provider_name=one.provider_name,
-                request_model=one.request_model,
-                status=one.status,
-                state=one.state,
-                reason=one.reason,
-                duration_ms=one.duration_ms,
-                billed_cost=_usd(one.billed_cost),
-            )
-            for one in known.tries
-        ],
-        amendments=[AmendmentOut.model_validate(one) for one in known.amendments],
-    )
-
-
-def _charge(line: Charge) -> ChargeOut:
-    return ChargeOut(
-        sku_meter=line.sku_meter,
-        consumed_quantity=line.consumed_quantity,
-        rate=to_usd(line.rate),
-        per=line.per,
-        tier=line.tier,
-        billed_cost=to_usd(line.billed_cost),
-        text=sentence(line),
-    )
-
-
-def _usd(amount: int | None) -> str | None:
-    return None if amount is None else to_usd(NanoUsd(amount))

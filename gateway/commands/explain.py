@@ -1,6 +1,6 @@
 """weighbridge explain: what one request was, and why it cost what it cost."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from policies.money import NanoUsd, to_usd
 
 if TYPE_CHECKING:
     from gateway.explain import Explanation
-    from gateway.ledger.entry import Ledger
+    from policies.usage import Usage
 
 
 def explain(
@@ -25,82 +25,19 @@ def explain(
 
     Its bill line by line, its tags and where each came from, all its tries.
     """
+    from gateway import explain as explaining
+
     with book(ctx) as ledger:
-        found = _found(ledger, request)
+        found = explaining.found(ledger, request)
     if found is None:
         raise Failed(
             f"No call {request[:80]!a} is in the ledger. A call is there within a second of its end; "
             "one that was refused before it was sent anywhere never is."
         )
     if json:
-        as_json(told(found))
+        as_json(explaining.told(found, own=False))
     else:
         _show(found)
-
-
-def told(found: "Explanation") -> dict[str, Any]:
-    """Give an explanation in the words of the API."""
-    from gateway.explain import sentence
-
-    call = found.call
-    own = ("response_id", "state", "status", "reason", "operation", "dialect", "provider_name", "request_model",
-           "response_model", "service_tier", "streamed", "duration_ms", "upstream_ms", "time_to_first_chunk_ms",
-           "cost_source", "price_version", "key_id", "session_id", "client", "initiative_status")  # fmt: skip
-    return {
-        "request_id": found.request_id,
-        "occurred_at": rfc3339(found.occurred_at),
-        "recorded_at": rfc3339(found.recorded_at),
-        "source": found.source,
-        "position": found.position,
-        **{name: getattr(call, name) for name in own},
-        "currency": "USD",
-        "billed_cost": _usd(found.billed_cost),
-        "cost_lower": _usd(call.cost_lower),
-        "cost_upper": _usd(call.cost_upper),
-        "charges": [
-            {
-                "sku_meter": line.sku_meter,
-                "consumed_quantity": line.consumed_quantity,
-                "rate": to_usd(line.rate),
-                "per": line.per,
-                "tier": line.tier,
-                "billed_cost": to_usd(line.billed_cost),
-                "text": sentence(line),
-            }
-            for line in found.charges
-        ],
-        "tags": [
-            {"name": tag.name, "value": tag.value, "source": tag.source} for tag in found.tags if tag.name != "person"
-        ],
-        "flags": list(call.flags),
-        "tries": [
-            {
-                "provider_name": one.provider_name,
-                "request_model": one.request_model,
-                "status": one.status,
-                "state": one.state,
-                "reason": one.reason,
-                "duration_ms": one.duration_ms,
-                "billed_cost": _usd(one.billed_cost),
-            }
-            for one in found.tries
-        ],
-        "amendments": [
-            {"entry_id": one.entry_id, "kind": one.kind, "recorded_at": rfc3339(one.recorded_at)}
-            for one in found.amendments
-        ],
-    }
-
-
-def _found(ledger: "Ledger", said: str) -> "Explanation | None":
-    """Give the explanation of the request with this id, or of the one a provider answered under it."""
-    from gateway.explain import explain as from_entries
-
-    found = from_entries(ledger.find(said))
-    if found is None:
-        answered = ledger.find_response(said)
-        found = from_entries(ledger.find(answered[0].entry.call().request_id)) if answered else None
-    return found
 
 
 def _show(found: "Explanation") -> None:
@@ -114,6 +51,7 @@ def _show(found: "Explanation") -> None:
             "Ended": f"{call.state}, status {call.status}{f', {call.reason}' if call.reason else ''}",
             "Key": call.key_id,
             "Client": call.client,
+            "Tokens": _tokens(call.usage),
             "Cost": _cost(found),
             "Price": call.price_version or "none is known for this model",
         }
@@ -146,6 +84,16 @@ def _show(found: "Explanation") -> None:
         say(f"Flag: {cell(flag)}")
     for one in found.amendments:
         say(f"Later: {one.kind} of {rfc3339(one.recorded_at)}, {one.entry_id}")
+
+
+def _tokens(usage: "Usage | None") -> str:
+    """Say what was used, also where no price makes a bill of it."""
+    if usage is None:
+        return "not known"
+    parts = {"from cache": usage.cache_read_input_tokens, "to cache": usage.cache_creation_input_tokens}
+    cached = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+    reasoning = f" ({usage.reasoning_output_tokens:,} reasoning)" if usage.reasoning_output_tokens else ""
+    return f"{usage.input_tokens:,} input{f' ({cached})' if cached else ''}, {usage.output_tokens:,} output{reasoning}"
 
 
 def _cost(found: "Explanation") -> str:

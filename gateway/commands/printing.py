@@ -8,9 +8,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import typer
 
+from gateway.commands.moments import rfc3339
 from policies.money import NANO
 
 Row = Sequence[str | None]
@@ -45,7 +47,13 @@ def cell(value: str | None) -> str:
 
 def as_json(value: object) -> None:
     """Write one JSON document to standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> str | None:
+    """Write what JSON has no form for."""
+    assert isinstance(value, datetime), type(value)
+    return rfc3339(value)
 
 
 def say(text: str) -> None:

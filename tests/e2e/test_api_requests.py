@@ -51,6 +51,7 @@ async def test_a_request_is_explained_down_to_tokens_times_price(api: Api) -> No
         {"name": "initiative", "value": "PROJ-1", "source": "header"},
         {"name": "team", "value": "search", "source": "locked_key"},
     ]
+    assert (told["usage"]["input_tokens"], told["usage"]["cache_read_input_tokens"]) == (1_200, 0)
     assert (told["initiative_status"], told["flags"], told["state"]) == ("ok", ["locked:team"], "settled")
     assert (await api.get("member", "/requests/chatcmpl-1")).json() == told
 

@@ -107,7 +107,9 @@ def test_a_cost_that_is_not_known_is_never_shown_as_nothing(cli: Cli, tmp_path: 
     period = ("--since", "2026-11-01", "--until", "2026-12-01", "--where", "model=gpt-4o-mini")
     assert cli("spend", *period, "--json").json()["total"]["billed_cost"] is None
     assert "\nsearch,1,,1,," in cli("spend", *period, "--csv").out.replace("\r", "")
-    assert "not known" in cli("explain", "req_1").out
+    explained = cli("explain", "req_1").out
+    assert "Cost     not known" in explained
+    assert "Tokens   1,000 input, 100 output" in explained
     assert cli("explain", "req_1", "--json").json()["billed_cost"] is None
 
 
