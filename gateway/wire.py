@@ -54,6 +54,7 @@ class Wire(HttpToolsProtocol):
         self._reading = True
         self._in_head = True
         self._stalled_since: float | None = None
+        self._resting_since: float | None = None
         self._spoiled = self._lingers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -82,6 +83,7 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
         self._since, self._received = time.monotonic(), 0
         self._reading = self._in_head = True
+        self._resting_since = None
 
     def on_headers_complete(self) -> None:
         """Give a metered request an exchange of its own; the rest is uvicorn's."""
@@ -126,7 +128,15 @@ class Wire(HttpToolsProtocol):
             self._lingers, self._since = True, time.monotonic()
             self.flow.resume_reading()
             return
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            # uvicorn would start a timer here, and stop it again at the next request.
+            self._resting_since = time.monotonic()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words; ours are below
         """Refuse what is not HTTP."""
@@ -148,10 +158,9 @@ class Wire(HttpToolsProtocol):
             return True
         if self._lingers:
             return now - self._since > self.linger_s
-        # Between requests uvicorn's own keep-alive timer holds.
-        if not self._reading or self.timeout_keep_alive_task is not None:
-            return False
-        return now - self._since > self.grace_s + self._received / BYTES_PER_S
+        if self._resting_since is not None:
+            return now - self._resting_since > self.timeout_keep_alive
+        return self._reading and now - self._since > self.grace_s + self._received / BYTES_PER_S
 
     def _refuse(self, answer: bytes) -> None:
         """Answer what cannot be read, and close; an answer that is on its way ends first, untouched (F33)."""
