@@ -176,4 +176,3 @@ class Initiative(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["open", "closed"]
     opened_at: datetime
     closed_at: datetime | None = None
-    changes: int = 1

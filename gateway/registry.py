@@ -32,7 +32,7 @@ from gateway.records import (
 from gateway.secret import Secret
 
 SESSIONS_MAX = 50_000
-"""Sessions remembered at once: 400 bytes each; the one not heard of for longest is forgotten."""
+"""Sessions remembered at once: 400 bytes each; the one that named its work longest ago is forgotten."""
 
 REPLAYS_MAX = 10_000
 """Idempotency keys remembered: more than a day of changes made by people and scripts."""
@@ -51,7 +51,6 @@ class Replay(msgspec.Struct, frozen=True):
     """What an Idempotency-Key was used for: the request's hash, and what it made."""
 
     request: str
-    kind: str
     id: str
 
 
@@ -100,16 +99,6 @@ class Registry:
             found, status = self.initiatives[canonical], "ok_alias"
         return ("closed" if found.status == "closed" else status), found
 
-    def lineage(self, initiative_id: str) -> tuple[str, ...]:
-        """Give an initiative and those above it, nearest first; each once, whatever the parents say."""
-        line: list[str] = []
-        at: str | None = initiative_id
-        while at is not None and at not in line:
-            line.append(at)
-            above = self.initiatives.get(at)
-            at = above.parent if above else None
-        return tuple(line)
-
     def names(self) -> tuple[str, ...]:
         """Give every name an initiative can be called by, folded in case."""
         return tuple(self._names)
@@ -126,6 +115,7 @@ class Registry:
         if known is not None and known[1] > at:
             return
         self._sessions[place] = (initiative, at)
+        self._sessions.move_to_end(place)
         if len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
 
@@ -150,7 +140,7 @@ class Registry:
         if change.by.idempotency in self.replays or not self._apply(change, entry.occurred_at):
             self._remember_void(entry.id)
             return
-        self._remember_replay(change.by, entry.kind, change.id)
+        self._remember_replay(change.by, change.id)
         # After the change, never before: an answer worked out meanwhile must not outlive it.
         self.memo.clear()
 
@@ -229,30 +219,29 @@ class Registry:
         known = self.initiatives.get(change.id)
         if known is None:
             return False
-        now = msgspec.structs.replace(known, changes=known.changes + 1)
         match change:
             case InitiativeAliased():
                 if change.alias.casefold() in self._names:
                     return False
                 self._names[change.alias.casefold()] = change.id
-                now = msgspec.structs.replace(now, aliases=(*known.aliases, change.alias))
+                now = msgspec.structs.replace(known, aliases=(*known.aliases, change.alias))
             case InitiativeClosed():
                 if known.status == "closed":
                     return False
-                now = msgspec.structs.replace(now, status="closed", closed_at=change.closed_at or at)
+                now = msgspec.structs.replace(known, status="closed", closed_at=change.closed_at or at)
             case InitiativeReopened():
                 if known.status == "open":
                     return False
-                now = msgspec.structs.replace(now, status="open", closed_at=None)
+                now = msgspec.structs.replace(known, status="open", closed_at=None)
             case _:
                 assert_never(change)
         self.initiatives[change.id] = now
         return True
 
-    def _remember_replay(self, by: By, kind: str, made: str) -> None:
+    def _remember_replay(self, by: By, made: str) -> None:
         if by.idempotency is None or by.request is None or by.idempotency in self.replays:
             return
-        self.replays[by.idempotency] = Replay(by.request, kind, made)
+        self.replays[by.idempotency] = Replay(by.request, made)
         if len(self.replays) > REPLAYS_MAX:
             self.replays.popitem(last=False)
 

@@ -33,7 +33,7 @@ def explained(said: str, tree: Mapping[str, Any], place: Place) -> str:
     keys = _resolved(path.removesuffix("`"), said, tree)
     if unknown := re.search(r"unknown field `([^`]+)`", text):
         keys = (*keys, unknown.group(1))
-        return f"{place.at(*keys)}: there is no such setting{_nearest(keys)}. docs/configuration.md lists all."
+        return f"{place.at(*keys)}: there is no such setting{_nearest(keys)} docs/configuration.md lists all."
     if missing := re.search(r"missing required field `([^`]+)`", text):
         return f"{place.at(*keys)}: {missing.group(1)} is missing. Add it below this line."
     return f"{place.at(*keys)} {_sentence(text, keys)}."
@@ -93,7 +93,7 @@ def _nearest(keys: Keys) -> str:
     """Suggest the setting whose name is most like the last of `keys`."""
     last = str(keys[-1])
     close = get_close_matches(last, _fields(keys[:-1]), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return f'; did you mean "{close[0]}"?' if close else "."
 
 
 def _fields(keys: Keys) -> tuple[str, ...]:

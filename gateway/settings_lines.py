@@ -53,11 +53,6 @@ def dotted(keys: Keys) -> str:
     return said
 
 
-def line_of(text: str, keys: Keys) -> int:
-    """Give the line where `keys` are set, or that of the nearest thing above them; 1 where there is none."""
-    return nearest_line(lines_of(text), keys)
-
-
 def nearest_line(lines: Mapping[Keys, int], keys: Keys) -> int:
     """Give the line of `keys`, or of the nearest thing above them that has one."""
     for length in range(len(keys), 0, -1):

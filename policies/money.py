@@ -30,15 +30,3 @@ def to_usd(amount: NanoUsd) -> str:
     sign = "-" if amount < 0 else ""
     whole, rest = divmod(abs(amount), NANO)
     return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
-
-
-def split(amount: NanoUsd, weights: tuple[int, ...]) -> tuple[NanoUsd, ...]:
-    """Share `amount` by `weights`; the shares sum to it exactly. Largest remainders get the rest."""
-    total = sum(weights)
-    assert total > 0
-    assert min(weights) >= 0
-    floors = [amount * w // total for w in weights]
-    order = sorted(range(len(weights)), key=lambda i: (-(amount * weights[i] % total), i))
-    for i in order[: amount - sum(floors)]:
-        floors[i] += 1
-    return tuple(NanoUsd(f) for f in floors)

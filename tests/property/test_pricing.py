@@ -1,9 +1,9 @@
-"""What holds for every price and every usage: the bound, the sum, the lookup, the split."""
+"""What holds for every price and every usage: the bound, the sum, the lookup."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.money import NanoUsd, from_usd, priced, split, to_usd
+from policies.money import NanoUsd, from_usd, priced, to_usd
 from policies.pricing import METERS, STANDS_IN, TIERS, Price, Rate, Tier, Unpriced, charge, rate_for, total, worst_cost
 from policies.usage import Meter, Usage
 
@@ -109,14 +109,6 @@ def test_a_rate_is_found_as_by_looking_through_them_all(price: Price, meter: Met
                 expected = max(applying, key=lambda rate: rate.above_input_tokens)
         wanted = STANDS_IN.get(wanted)
     assert rate_for(price, meter, tier, prompt) == expected
-
-
-@given(st.integers(0, 10**15), st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any))
-def test_a_split_gives_back_the_whole(amount: int, weights: list[int]) -> None:
-    shares = split(NanoUsd(amount), tuple(weights))
-    assert sum(shares) == amount
-    for share, weight in zip(shares, weights, strict=True):
-        assert abs(share * sum(weights) - amount * weight) < sum(weights), "a share is off by less than one"
 
 
 @given(st.integers(-(10**20), 10**20))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings_lines import line_of, lines_of
+from gateway.settings_lines import lines_of, nearest_line
 
 _words = st.text("abcXY_-1", min_size=1, max_size=6)
 _scalars = st.one_of(
@@ -59,23 +59,23 @@ def _toml(draw: st.DrawFn, value: object) -> str:
 
 
 @given(documents())
-def test_line_of_gives_the_line_of_everything_in_any_file(
+def test_the_line_is_given_of_everything_in_any_file(
     document: tuple[str, dict[tuple[str | int, ...], int]],
 ) -> None:
     text, known = document
     tomllib.loads(text)
-    assert {keys: line_of(text, keys) for keys in known} == known
+    assert {keys: nearest_line(lines_of(text), keys) for keys in known} == known
 
 
 @given(documents(), st.lists(_words, min_size=1, max_size=3))
-def test_line_of_gives_the_nearest_line_above_for_what_is_not_there(
+def test_the_nearest_line_is_given_above_for_what_is_not_there(
     document: tuple[str, dict[tuple[str | int, ...], int]], below: list[str]
 ) -> None:
     text, known = document
     for keys, line in known.items():
         if (*keys, below[0]) not in lines_of(text):
-            assert line_of(text, (*keys, *below)) == line
-    assert line_of("", tuple(below)) == 1
+            assert nearest_line(lines_of(text), (*keys, *below)) == line
+    assert nearest_line({}, tuple(below)) == 1
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_line_of_gives_the_nearest_line_above_for_what_is_not_there(
         ("[a.b]\n[a]\nc = 1\n", ("a", "c"), 3),
     ],
 )
-def test_line_of_follows_tables_in_tables_lists_and_long_strings(
+def test_lines_follow_tables_in_tables_lists_and_long_strings(
     text: str, keys: tuple[str | int, ...], line: int
 ) -> None:
     tomllib.loads(text)
-    assert line_of(text, keys) == line
+    assert nearest_line(lines_of(text), keys) == line

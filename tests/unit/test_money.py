@@ -1,10 +1,10 @@
-"""Money is whole nano-dollars: rounded once, half up; read and written exactly; split without a rest."""
+"""Money is whole nano-dollars: rounded once, half up; read and written exactly."""
 
 from decimal import Decimal
 
 import pytest
 
-from policies.money import NANO, NanoUsd, from_usd, priced, split, to_usd
+from policies.money import NANO, NanoUsd, from_usd, priced, to_usd
 
 
 @pytest.mark.parametrize(
@@ -63,27 +63,3 @@ def test_what_is_no_whole_number_of_nano_dollars_is_refused(usd: str) -> None:
 )
 def test_dollars_are_written_without_exponent_or_trailing_zeros(nano: int, usd: str) -> None:
     assert to_usd(NanoUsd(nano)) == usd
-
-
-@pytest.mark.parametrize(
-    ("amount", "weights", "shares"),
-    [
-        (10, (1, 1, 1), (4, 3, 3)),
-        (10, (1, 2), (3, 7)),
-        (1, (1, 1), (1, 0)),
-        (0, (1, 5), (0, 0)),
-        (7, (0, 1), (0, 7)),
-        (100, (1, 1, 1, 1, 1, 1), (17, 17, 17, 17, 16, 16)),
-    ],
-)
-def test_shares_sum_to_the_whole_and_the_largest_remainders_get_the_rest(
-    amount: int, weights: tuple[int, ...], shares: tuple[int, ...]
-) -> None:
-    assert split(NanoUsd(amount), weights) == shares
-    assert sum(shares) == amount
-
-
-@pytest.mark.parametrize("weights", [(), (0, 0), (2, -1)])
-def test_nothing_is_split_by_no_weight(weights: tuple[int, ...]) -> None:
-    with pytest.raises(AssertionError):
-        split(NanoUsd(1), weights)

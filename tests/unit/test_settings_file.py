@@ -101,7 +101,7 @@ BAD: list[tuple[str, int, str]] = [
     ('[data]\ndir = "x\n', 2, "not valid TOML"),
     ("[server]\nworkers = [1,\n2", 3, "not valid TOML"),
     # Names nobody knows.
-    ("[server]\nprot = 1\n", 2, 'server.prot: there is no such setting; did you mean "port"'),
+    ("[server]\nprot = 1\n", 2, 'server.prot: there is no such setting; did you mean "port"? docs'),
     ("x = 1\n", 1, "x: there is no such setting"),
     ("[sever]\nport = 1\n", 1, 'did you mean "server"'),
     ('[data]\ndir = "a"\n[provider.openai]\nbase_url = "b"\n', 3, 'did you mean "providers"'),
