@@ -189,7 +189,8 @@ def check_tags(registry: Registry, tags: dict[str, str]) -> dict[str, str]:
     for name in IDENTITY:
         if name in offer.tags:
             raise _no(
-                "bad_value", f"{name} is no tag here: give it as {name}, so that it cannot be changed by a client."
+                "bad_value",
+                f"Give {name} as a field of its own (--{name}), not as a tag, so that no client changes it.",
             )
     initiative = offer.tags.get("initiative")
     if initiative is not None and registry.initiative(initiative)[1] is None:

@@ -111,7 +111,7 @@ def _known(error: Exception) -> int:
         case BadSettings() | BadLedger() | JournalUnusable():
             return _told(str(error), BAD_SETTINGS)
         case LedgerDown():
-            return _told(f"The ledger cannot be reached: {error}", FAILED)
+            return _told(str(error), FAILED)
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return _told(f"{place}{error.strerror or error}.", FAILED)

@@ -112,6 +112,7 @@ def _tell(plan: "DemoPlan", seeded: "Seeded", seconds: float) -> None:
     caller = next((key for key in seeded.keys if key.team), None)
     if caller is None:
         return
+    place = "" if plan.config_file == DEMO else f" --dir {plan.config_file.parent}"
     config = "" if _is_found(plan) else f" --config {plan.config_file}"
     say(f"""
   Try it in another terminal:
@@ -125,7 +126,7 @@ def _tell(plan: "DemoPlan", seeded: "Seeded", seconds: float) -> None:
       -H "Content-Type: application/json" -H "X-AI-Tags: env=demo" \\
       -d '{{"model": "gpt-4o-mini", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-  Ctrl-C stops it; {command()} demo --clear removes the made-up data.""")
+  Ctrl-C stops it; {command()} demo --clear{place} removes the made-up data.""")
 
 
 def _is_found(plan: "DemoPlan") -> bool:

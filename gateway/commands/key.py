@@ -10,12 +10,15 @@ from gateway.commands.moments import moment, rfc3339, written
 from gateway.commands.opening import Desk, Json, desk
 from gateway.commands.pairs import pairs
 from gateway.commands.printing import Column, as_json, box, fields, note, say, table
+from gateway.commands.starting import command
 
 if TYPE_CHECKING:
     from gateway.change_rules import NewKey
     from gateway.records import Principal
 
 app = typer.Typer(help="Keys: give one out, list them, end one.", no_args_is_help=True)
+
+LISTED_MAX = 5
 
 RoleName = Literal["admin", "finops", "auditor", "lead", "member", "service"]
 
@@ -47,6 +50,7 @@ def create(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Give out a key; it is shown this once and kept only as a hash."""
     from gateway.change_rules import NewKey
+    from gateway.records import CALLER_ROLES
 
     tags = pairs(tag or (), "--tag")
     with desk(ctx, create=True) as open_desk:
@@ -71,7 +75,11 @@ def create(  # noqa: PLR0913 - each is an option
         as_json({**told(made), "key": key})
         return
     box(f"Key {made.key_id}: shown once, it cannot be shown again", [key])
-    say(f'Use it:  export WEIGHBRIDGE_KEY={key} && eval "$(weighbridge env)"' if made.team else f"Role: {made.role}")
+    if made.role in CALLER_ROLES:
+        where = f" --config {open_desk.settings.config_file}" if open_desk.settings.config_file else ""
+        say(f'Use it:  export WEIGHBRIDGE_KEY={key} && eval "$({command()} env{where})"')
+    else:
+        say(f"Role: {made.role}")
 
 
 @app.command("list")
@@ -197,6 +205,10 @@ def _resolved(open_desk: Desk, said: str) -> str:
         if known is not None:
             return known.key_id
         raise Failed("This key is not one of this gateway. Is it another gateway's, or is --config another's?")
+    named = [key.key_id for key in open_desk.registry.keys.values() if key.name == said and key.revoked_at is None]
+    if named:
+        # A name is for people and can be had twice: what ends for ever is told by its id.
+        raise Failed(f"{said[:64]!a} is a name. Give the id of the key that has it: {', '.join(named[:LISTED_MAX])}")
     raise Failed(f"There is no key {said[:64]!a}. weighbridge key list --all shows all.")
 
 

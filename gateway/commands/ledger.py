@@ -42,10 +42,13 @@ def verify(
             "Head": found.head,
         }
         if not found.intact:
-            shown |= {"First bad": f"position {found.first_bad}", "Problem": found.problem}
+            where = {"First bad": f"position {found.first_bad}"} if found.first_bad is not None else {}
+            shown |= where | {"Problem": found.problem}
         fields(shown)
         if found.intact:
             say("Note the head somewhere else; verify --anchor HEAD later proves that nothing before it was changed.")
+        else:
+            say("Keep this ledger as it is, as evidence, and hold it against a backup: docs/ledger.md.")
     if conflicts:
         note(f"{conflicts:,} entries came under a known id with another content; they are kept aside for a person.")
     if not found.intact:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.failed import Failed
+from gateway.commands.failed import BAD_SETTINGS, Failed
 from gateway.commands.printing import note
 
 if TYPE_CHECKING:
@@ -86,11 +86,23 @@ def desk(ctx: typer.Context, *, create: bool = False) -> Iterator[Desk]:
     """Open the registry, and close it; with `create` a data folder that is not there yet is made."""
     settings = settings_of(ctx) if create else settings_to_read(ctx)
     if create and not settings.data_dir.exists():
-        settings.data_dir.mkdir(parents=True)
+        make_data_dir(settings)
         note(f"Made {settings.data_dir}, where the ledger and the journal are from now on.")
     _known(settings)
     with opened(settings) as found:
         yield found
+
+
+def make_data_dir(settings: "Settings") -> None:
+    """Make the data folder where it is not there yet; raises Failed."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(
+            f"The data folder {settings.data_dir} cannot be made: {error.strerror}. "
+            "Name another with [data] dir or WEIGHBRIDGE_DATA_DIR.",
+            BAD_SETTINGS,
+        ) from error
 
 
 @contextlib.contextmanager
@@ -106,7 +118,9 @@ def opened(settings: "Settings") -> Iterator[Desk]:
         path = settings.data_dir / PEPPER_FILE
         if not path.exists() and ledger.entries(kinds=("key",), limit=1):
             # A new pepper would void every key in this book, and make other pseudonyms of the same people.
-            raise Failed(f"The ledger has keys, but {path} is missing. Put back the file that belongs to them.", 78)
+            raise Failed(
+                f"The ledger has keys, but {path} is missing. Put back the file that belongs to them.", BAD_SETTINGS
+            )
         pepper = read_pepper(settings.data_dir)
         registry = Registry(pepper)
         registry.refresh(ledger)

@@ -117,7 +117,11 @@ def _show(query: "SpendQuery", rows: "tuple[SpendRow, ...]") -> None:
     total = (*(("TOTAL", *[""] * (len(query.by) - 1)) if query.by else ()), *(one(whole) for one in figures.values()))
     table(headings, lines, title=title, total=total if len(rows) > 1 else None)
     if whole.unknown_calls:
-        note(f"{whole.unknown_calls:,} calls have no known cost and are not in COST; see: weighbridge price list")
+        calls, are = ("call has", "is") if whole.unknown_calls == 1 else ("calls have", "are")
+        note(
+            f"{whole.unknown_calls:,} {calls} no known cost and {are} not in COST; "
+            "weighbridge spend --by model,state shows which."
+        )
 
 
 def span(since: datetime, until: datetime) -> str:

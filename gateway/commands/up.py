@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.failed import BAD_SETTINGS, Failed
-from gateway.commands.opening import opened, settings_of
+from gateway.commands.opening import make_data_dir, opened, settings_of
 from gateway.commands.printing import box, say
 from gateway.commands.starting import address, command, free_port, when_ready
 
@@ -57,7 +57,7 @@ def _first_key(settings: "Settings") -> None:
     """Show the first admin key once; refuse to listen to the world while there is none."""
     from gateway.bind import bind_refusal
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(settings)
     with opened(settings) as desk:
         admins = any(key.role == "admin" for key in desk.registry.keys.values())
         refusal = bind_refusal(settings, has_admin_key=admins)

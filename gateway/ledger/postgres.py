@@ -134,7 +134,7 @@ class PostgresStore:
         why = _SAYS.get(error.sqlstate or "")
         if why is None:
             lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
-            why = f"{'does not answer' if lost else 'refuses'}: {said}"
+            why = f"does not answer: {said}. Start it, or correct [ledger] url" if lost else f"refuses: {said}"
         return LedgerDown(f"The ledger in {self._where} {why}.")
 
 

@@ -1,5 +1,6 @@
 """Keys, teams and work from the command line, and how mistakes end: one sentence, an exit code, never a traceback."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,35 @@ def test_a_key_is_told_in_the_words_of_the_api_and_shown_again_by_nothing(cli: C
     assert made["last4"] in shown
 
 
-def test_a_key_for_people_is_boxed_with_the_next_step(cli: Cli) -> None:
+def test_a_key_for_people_is_boxed_with_the_next_step(cli: Cli, tmp_path: Path) -> None:
     made = cli("key", "create", "--team", "search")
     assert "shown once" in made.out
-    assert 'eval "$(weighbridge env)"' in made.out
+    assert re.search(r'eval "\$\((\./)?weighbridge env\)"', made.out)
+    assert cli("application", "create", "shop", "--team", "search").code == 0
+    (tmp_path / "other.toml").write_text("")
+    made = cli("key", "create", "--application", "shop", "--config", "other.toml")
+    assert f'weighbridge env --config {tmp_path / "other.toml"})"' in made.out
+    assert "Role: admin" in cli("key", "create", "--role", "admin").out
+
+
+def test_a_name_given_for_a_key_leads_to_its_id(cli: Cli) -> None:
+    made = cli("key", "create", "--team", "search", "--name", "ci", "--json").json()
+    for verb in ("revoke", "show"):
+        said = cli("key", verb, "ci")
+        assert (said.code, said.out) == (1, "")
+        assert said.err == f"weighbridge: 'ci' is a name. Give the id of the key that has it: {made['key_id']}\n"
+    assert cli("key", "revoke", made["key_id"]).code == 0
+    assert "There is no key 'ci'" in cli("key", "revoke", "ci").err
+
+
+def test_a_data_folder_that_cannot_be_made_is_named_with_its_setting(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "weighbridge.toml").write_text('[data]\ndir = "taken/data"\n')
+    for verb in (("up",), ("team", "create", "search")):
+        said = cli(*verb)
+        assert said.code == 78
+        assert f"The data folder {tmp_path / 'taken' / 'data'} cannot be made" in said.err
+        assert "[data] dir" in said.err
 
 
 def test_a_revoked_key_is_gone_from_the_list_and_named_in_the_whole_one(cli: Cli) -> None:

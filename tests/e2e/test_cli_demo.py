@@ -58,6 +58,7 @@ def test_the_demo_tells_true_numbers(demo: Demo, cli: Cli) -> None:
     assert len(cli("initiative", "list", "--json").json()) == initiatives
     assert f"export WEIGHBRIDGE_URL={demo.url}" in demo.process.said
     assert "spend --by team,initiative --since 7d\n" in demo.process.said
+    assert "demo --clear removes" in demo.process.said
 
 
 def test_who_has_seen_the_demo_reads_it_without_naming_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_a_cost_that_is_not_known_is_never_shown_as_nothing(cli: Cli, tmp_path: 
     said = cli("spend", "--by", "model", "--since", "2026-11-01", "--until", "2026-12-01")
     (line,) = (line for line in said.out.splitlines() if line.startswith("gpt-4o-mini"))
     assert "$" not in line
-    assert "1 calls have no known cost" in said.err
+    assert "1 call has no known cost" in said.err
     period = ("--since", "2026-11-01", "--until", "2026-12-01", "--where", "model=gpt-4o-mini")
     assert cli("spend", *period, "--json").json()["total"]["billed_cost"] is None
     assert "\nsearch,1,,1,," in cli("spend", *period, "--csv").out.replace("\r", "")
@@ -146,6 +146,9 @@ def test_a_whole_ledger_is_verified_and_a_changed_one_is_not(cli: Cli, tmp_path:
     assert broken.code == 1
     assert "Whole      NO" in broken.out
     assert "position" in broken.out
+    assert "docs/ledger.md" in broken.out
+    lost = cli("ledger", "verify", "--anchor", "1" * 64)
+    assert "None" not in lost.out
     assert cli("ledger", "verify", "--json").json()["intact"] is False
 
 

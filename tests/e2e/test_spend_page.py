@@ -145,7 +145,7 @@ async def test_where_no_cost_is_known_at_all_the_total_is_not_known(pages):
     seen = await texts(pages, "/spend")
     assert "Not known from 29 October" in seen
     assert "Total not known" in seen
-    assert "Wed 25 Nov not known 1 calls" in seen
+    assert "Wed 25 Nov not known 1 call" in seen
     assert "$0" not in seen.partition("Per day")[0]
 
 
@@ -251,7 +251,7 @@ async def test_the_chart_has_its_table_with_the_same_numbers(pages):
     pages.call(2 * DOLLAR, datetime(2026, 11, 3, tzinfo=UTC), team="b")
     pages.call(None, datetime(2026, 11, 3, tzinfo=UTC), team="b")
     seen = await texts(pages, "/spend?since=2026-11-02&until=2026-11-04")
-    assert "Tue 3 Nov $2.00 $0 $2.00 1 calls Mon 2 Nov $0 $1.00 $1.00" in seen
+    assert "Tue 3 Nov $2.00 $0 $2.00 1 call Mon 2 Nov $0 $1.00 $1.00" in seen
     answer = await get(pages, "/spend?since=2026-11-02&until=2026-11-04")
     assert 'role="img" aria-labelledby="plot-title plot-text"' in answer.text
     assert "Mon 2 Nov: $1.00\na: $1.00" in answer.text
