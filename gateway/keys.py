@@ -24,8 +24,14 @@ PERSON_PREFIX = "per_"
 
 def new_key(prefix: str) -> str:
     """Give a fresh key: prefix, 256 bits of chance in base 62, "_", a checksum of all before it."""
+    return key_from(secrets.token_bytes(32), prefix)
+
+
+def key_from(secret: bytes, prefix: str) -> str:
+    """Give the key that carries these 32 bytes: of a secret nobody can guess, or it is none."""
     assert prefix in {CALLER_PREFIX, MANAGEMENT_PREFIX}
-    number = int.from_bytes(secrets.token_bytes(32), "big")
+    assert len(secret) == 32
+    number = int.from_bytes(secret, "big")
     body = ""
     for _ in range(BODY_DIGITS):
         number, digit = divmod(number, 62)

@@ -1,14 +1,13 @@
 """Who there is at the made-up company, as registry entries: teams, applications, people, initiatives and keys."""
 
 import hmac
-import zlib
 from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
 from gateway.demo.calls import SOURCE
 from gateway.demo.company import INITIATIVES, KEYS_SHOWN, TEAMS, WORKS, Funded, Work
-from gateway.keys import BODY_DIGITS, CALLER_PREFIX, DIGITS, MANAGEMENT_PREFIX, digest_of, pseudonym
+from gateway.keys import CALLER_PREFIX, MANAGEMENT_PREFIX, digest_of, key_from, pseudonym
 from gateway.ledger.entry import Entry, Kind
 from gateway.records import (
     ApplicationCreated,
@@ -38,13 +37,7 @@ def key_of(pepper: Secret, name: str, prefix: str = CALLER_PREFIX) -> Secret:
 
     So it can be shown again at every start, and is still kept nowhere.
     """
-    number = int.from_bytes(hmac.digest(pepper.reveal().encode(), f"demo key:{name}".encode(), "sha256"), "big")
-    body = ""
-    for _ in range(BODY_DIGITS):
-        number, digit = divmod(number, 62)
-        body += DIGITS[digit]
-    text = prefix + body
-    return Secret(f"{text}_{zlib.crc32(text.encode()):08x}")
+    return Secret(key_from(hmac.digest(pepper.reveal().encode(), f"demo key:{name}".encode(), "sha256"), prefix))
 
 
 def key_id(application: str) -> str:
