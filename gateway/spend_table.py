@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from gateway.ledger.entry import DIMENSIONS, SpendRow
+from gateway.ledger.entry import DIMENSIONS, FIGURES, SpendRow
 from policies.money import NanoUsd, to_usd
 from policies.tags import ALIASES
 
@@ -17,12 +17,6 @@ SPOKEN = {said: name for said, name in ALIASES.items() if name in OFFERED and sa
 """Other words for dimensions: those that a tag may be given by (env, epic), and short ones."""
 
 MONEY = ("billed_cost", "estimated_cost")
-MEASURES = (
-    "calls", "billed_cost", "unknown_calls", "estimated_cost", "input_tokens", "output_tokens",
-    "cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_output_tokens",
-)  # fmt: skip
-"""A row's figures, in the order they are shown."""
-
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 """What makes a spreadsheet run a cell instead of showing it (OWASP ASVS 5.0, 1.2.10, read 2026-11-25)."""
 
@@ -37,7 +31,7 @@ def is_known(row: SpendRow) -> bool:
 
 def figures(row: SpendRow) -> dict[str, int | str | None]:
     """Give a row's figures by name, money in dollars and None where it is not known."""
-    return {name: _money(row, name) if name in MONEY else int(getattr(row, name)) for name in MEASURES}
+    return {name: _money(row, name) if name in MONEY else int(getattr(row, name)) for name in FIGURES}
 
 
 def _money(row: SpendRow, name: str) -> str | None:
@@ -46,9 +40,9 @@ def _money(row: SpendRow, name: str) -> str | None:
 
 def added(rows: Iterable[SpendRow]) -> SpendRow:
     """Give the sum of rows."""
-    sums = dict.fromkeys(MEASURES, 0)
+    sums = dict.fromkeys(FIGURES, 0)
     for row in rows:
-        for name in MEASURES:
+        for name in FIGURES:
             sums[name] += getattr(row, name)
     return SpendRow(group=(), **sums)
 
@@ -57,7 +51,7 @@ def as_csv(by: tuple[str, ...], rows: Iterable[SpendRow]) -> str:
     """Give rows as CSV (RFC 4180), the dimensions first: unknown money is empty, no value is a formula (T57)."""
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow((*by, *MEASURES))
+    table.writerow((*by, *FIGURES))
     for row in rows:
         table.writerow((*(plain(value or "") for value in row.group), *figures(row).values()))
     return text.getvalue()

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from gateway.ledger.entry import Ledger, SpendQuery, SpendRow
-from gateway.spend_table import MEASURES, added
+from gateway.ledger.entry import FIGURES, Ledger, SpendQuery, SpendRow
+from gateway.spend_table import added
 
 DEMO = "demo"
 
@@ -127,7 +127,7 @@ def _group(value: str | None, rows: list[SpendRow], view: View) -> Group:
 
 def _summed(group: tuple[str | None, ...], rows: Iterable[SpendRow]) -> SpendRow:
     total = added(rows)
-    return SpendRow(group=group, **{name: getattr(total, name) for name in MEASURES})
+    return SpendRow(group=group, **{name: getattr(total, name) for name in FIGURES})
 
 
 def _order(row: SpendRow) -> tuple[object, ...]:

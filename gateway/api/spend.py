@@ -9,8 +9,8 @@ from pydantic import Field
 from gateway.api.permissions import Allow, Caller, not_found
 from gateway.api.shapes import PAGE_MAX, Asked, Moment, Text, Told, place
 from gateway.errors import Refused
-from gateway.ledger.entry import SpendQuery, SpendRow
-from gateway.spend_table import BY_MAX, MEASURES, OFFERED, SPOKEN, added, as_csv, figures
+from gateway.ledger.entry import FIGURES, SpendQuery, SpendRow
+from gateway.spend_table import BY_MAX, OFFERED, SPOKEN, added, as_csv, figures
 from policies.refusal import Refusal
 from policies.tags import value_fits
 
@@ -167,4 +167,4 @@ def _no(message: str) -> Refused:
     return Refused(Refusal("bad_query", message, 400))
 
 
-assert tuple(Figures.model_fields) == MEASURES
+assert tuple(Figures.model_fields) == FIGURES

@@ -170,6 +170,9 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_output_tokens: int
 
 
+FIGURES = SpendRow.__struct_fields__[1:]
+"""What is summed: the same names, in the same order, in every store, table and export."""
+
 DIMENSIONS = (
     "day", "team", "initiative", "application", "person", "environment", "workflow", "product", "cost_centre",
     "customer", "key_id", "provider_name", "request_model", "response_model", "operation", "state", "source",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from gateway.ledger.chain import hash_payload
-from gateway.ledger.entry import DIMENSIONS, Call, Entry
+from gateway.ledger.entry import DIMENSIONS, FIGURES, Call, Entry
 from gateway.ledger.errors import Unstorable
 
 ENTRY_BYTES_MAX = 2**20  # A call has some 2 KB, the largest evidence (a scenario with its rows) some 100 KB.
@@ -15,12 +15,6 @@ FIGURE_MAX = 10**15  # A million dollars, or 10**15 tokens, in one call; 9,000 s
 
 ACCOUNT = DIMENSIONS[1:]
 """What makes an account: every dimension but the day."""
-
-FIGURES = (
-    "calls", "billed_cost", "unknown_calls", "estimated_cost", "input_tokens", "output_tokens",
-    "cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_output_tokens",
-)  # fmt: skip
-"""What is summed, by the names of SpendRow."""
 
 Account = tuple[str | None, ...]
 Figures = tuple[int, ...]

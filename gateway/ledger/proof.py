@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from gateway.ledger.chain import Heads, hash_payload, link
-from gateway.ledger.entry import Verification
+from gateway.ledger.entry import FIGURES, Verification
 from gateway.ledger.heads import read_heads
-from gateway.ledger.posting import ACCOUNT, FIGURES, Derived, derive, kept, rfc3339
+from gateway.ledger.posting import ACCOUNT, Derived, derive, kept, rfc3339
 from gateway.ledger.store import Session, Store
 
 PAGE = 5000

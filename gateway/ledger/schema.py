@@ -3,8 +3,9 @@
 from string import Template
 
 from gateway.ledger.chain import GENESIS
+from gateway.ledger.entry import FIGURES
 from gateway.ledger.errors import BadLedger
-from gateway.ledger.posting import ACCOUNT, FIGURES
+from gateway.ledger.posting import ACCOUNT
 from gateway.ledger.store import Session
 
 SUM_MAX = 9 * 10**18

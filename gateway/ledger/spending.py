@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 
-from gateway.ledger.entry import DIMENSIONS, SpendQuery, SpendRow
+from gateway.ledger.entry import DIMENSIONS, FIGURES, SpendQuery, SpendRow
 from gateway.ledger.errors import UnknownDimension
-from gateway.ledger.posting import FIGURES, indexed, rfc3339
+from gateway.ledger.posting import indexed, rfc3339
 from gateway.ledger.store import Value
 
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in FIGURES)

@@ -10,10 +10,10 @@ import msgspec
 from gateway.ledger import spending
 from gateway.ledger.accounts import Accounts, Memory, Numbered
 from gateway.ledger.chain import REMOVABLE
-from gateway.ledger.entry import Appended, Entry, Placed, SpendQuery, SpendRow, Verification
+from gateway.ledger.entry import FIGURES, Appended, Entry, Placed, SpendQuery, SpendRow, Verification
 from gateway.ledger.errors import LedgerDown, Unstorable
 from gateway.ledger.heads import read_heads, write_heads
-from gateway.ledger.posting import FIGURES, Posting, indexed, posting_of
+from gateway.ledger.posting import Posting, indexed, posting_of
 from gateway.ledger.proof import prove
 from gateway.ledger.schema import STRETCH
 from gateway.ledger.store import Session, Store, chunks

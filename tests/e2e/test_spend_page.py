@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from gateway.demo.fill import seed
-from gateway.ledger.entry import SpendQuery
+from gateway.ledger.entry import FIGURES, SpendQuery
 from gateway.ledger.errors import LedgerDown
-from gateway.spend_table import MEASURES, added
+from gateway.spend_table import added
 from policies.money import NanoUsd, to_usd
 from reporting.web import spend_page, words
 from tests.e2e.pages_world import NOW, PEPPER, World, structure, world
@@ -74,7 +74,7 @@ async def test_page_csv_json_and_ledger_have_the_same_total(company, by, then, w
     json = (await get(company, f"/spend.json?{query}")).json()
     lines = rows_of(await get(company, f"/spend.csv?{query}"))
     assert json["total"]["billed_cost"] == to_usd(NanoUsd(truth.billed_cost))
-    for measure in MEASURES:
+    for measure in FIGURES:
         exact = Decimal(json["total"][measure])
         for rows in (json["rows"], lines):
             assert exact == sum(Decimal(row[measure] or 0) for row in rows)
@@ -272,7 +272,7 @@ async def test_T57_no_cell_of_the_csv_is_a_formula(pages):
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         assert answer.headers["content-disposition"].startswith('attachment; filename="spend-')
         rows = list(csv.reader(io.StringIO(answer.text, newline=""), strict=True))
-        assert {len(row) for row in rows} == {2 + len(MEASURES)}
+        assert {len(row) for row in rows} == {2 + len(FIGURES)}
         names = {row[0] for row in rows[1:]}
         assert len(names) == len((*FORMULAS, *HARMLESS))
         assert not any(name.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\0")) for name in names)

@@ -9,9 +9,9 @@ import msgspec
 
 from gateway.ledger import spending
 from gateway.ledger.chain import REMOVABLE, Heads
-from gateway.ledger.entry import Appended, Entry, Placed, SpendQuery, SpendRow, Verification
+from gateway.ledger.entry import FIGURES, Appended, Entry, Placed, SpendQuery, SpendRow, Verification
 from gateway.ledger.errors import LedgerDown
-from gateway.ledger.posting import FIGURES, Posting, indexed, posting_of
+from gateway.ledger.posting import Posting, indexed, posting_of
 from gateway.ledger.proof import Row, Walk, derived_as_kept
 
 CALL_FIELDS = {"key_id", "provider_name", "request_model", "response_model", "operation", "state"}
