@@ -21,7 +21,7 @@ RETRY_S = 0.01
 PAGE_BYTES = 8192  # Three calls of 2 KB fit on a page; on one of 4 KB there is one, and half the file is air.
 CHECKPOINT_PAGES = 4000  # 32 MB of log between two rewrites of the file.
 ROWS_AT_ONCE = 50  # Python's module lets go of the interpreter for each statement: once for 50 rows, not 50 times.
-CACHE_KB = 32 * 1024  # For each connection: the upper levels of every index of some ten million entries.
+CACHE_KB = 8 * 1024  # For each connection: a worker has 80 MB for everything; the rest of the file the kernel keeps.
 
 WORDS = {"int": "INTEGER", "text": "TEXT", "time": "TEXT", "bytes": "BLOB", "clustered": " WITHOUT ROWID"}
 
