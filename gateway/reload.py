@@ -5,7 +5,8 @@ import logging
 from gateway.admit import Planner
 from gateway.house import House
 from gateway.prices.book import read_book
-from gateway.settings_file import BadSettings, reload_settings
+from gateway.settings import BadSettings
+from gateway.settings_file import reload_settings
 
 log = logging.getLogger("weighbridge.reload")
 

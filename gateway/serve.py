@@ -25,8 +25,8 @@ from gateway.ingress import Ingress
 from gateway.journal.journal import JournalUnusable
 from gateway.ledger.errors import BadLedger, LedgerDown
 from gateway.reload import reloaded
-from gateway.settings import Settings
-from gateway.settings_file import BadSettings, read_settings
+from gateway.settings import BadSettings, Settings
+from gateway.settings_file import read_settings
 from gateway.wire import CONNECTIONS_MAX, Wire, leave_all
 
 STOP_S = 25
@@ -47,6 +47,10 @@ EX_TEMPFAIL = 75
 
 GC_THRESHOLD = 20_000
 """Objects made before the young are looked at: a request makes a few hundred, nearly none in a circle."""
+
+SWITCH_S = 0.005
+"""A thread that ships entries gives the interpreter back to calls after this time; Python's own 5 ms would be the
+longest part of a call."""
 
 log = logging.getLogger("weighbridge.serve")
 
@@ -152,6 +156,7 @@ def main() -> None:
     # What the start made lives to the end: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(house, app, sock, args.worker))
 

@@ -12,8 +12,7 @@ import msgspec
 from gateway.egress import origin_of
 from gateway.providers.provider import DialectName
 from gateway.secret import Secret
-from gateway.settings import BadSettings as BadSettings
-from gateway.settings import Model, Provider, Settings
+from gateway.settings import BadSettings, Model, Provider, Settings
 from gateway.settings_check import check, check_ledger_url, check_models
 from gateway.settings_errors import explained
 from gateway.settings_lines import Keys, Place, lines_of

@@ -12,8 +12,8 @@ from gateway.keys import read_pepper
 from gateway.ledger.errors import BadLedger, LedgerDown
 from gateway.ledger.open import open_ledger
 from gateway.registry import Registry
-from gateway.settings import Settings
-from gateway.settings_file import BadSettings, read_settings
+from gateway.settings import BadSettings, Settings
+from gateway.settings_file import read_settings
 from reporting.web.app import make_app
 from reporting.web.marks import Marks
 from reporting.web.pages import Pages
