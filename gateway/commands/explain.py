@@ -51,7 +51,7 @@ def _show(found: "Explanation") -> None:
             "Ended": f"{call.state}, status {call.status}{f', {call.reason}' if call.reason else ''}",
             "Key": call.key_id,
             "Client": call.client,
-            "Tokens": _tokens(call.usage),
+            "Tokens": "none" if call.state == "voided" and call.usage is None else _tokens(call.usage),
             "Cost": _cost(found),
             "Price": call.price_version or "none is known for this model",
         }
@@ -99,7 +99,7 @@ def _tokens(usage: "Usage | None") -> str:
 def _cost(found: "Explanation") -> str:
     """Say what it cost, or between what it lies."""
     if found.billed_cost is not None:
-        source = "" if found.call.cost_source == "computed" else f" ({found.call.cost_source})"
+        source = "" if found.call.cost_source in {"computed", "none"} else f" ({found.call.cost_source})"
         return f"{to_usd(found.billed_cost)} USD{source}"
     lower, upper = _usd(found.call.cost_lower), _usd(found.call.cost_upper)
     if lower is None and upper is None:

@@ -11,5 +11,6 @@ def price_known(ask: Ask) -> Refusal | None:
     return Refusal(
         "price_unknown",
         f"No price is known for {ask.model}, so its cost cannot be booked. "
-        'Add it to the price overrides, or set [prices] unknown = "allow" to book tokens and price them later.',
+        "Name the provider whose prices it has (priced_as), add it to the price overrides, or "
+        'set [prices] unknown = "allow" to book tokens and price them later.',
     )

@@ -110,6 +110,10 @@ def test_a_cost_that_is_not_known_is_never_shown_as_nothing(cli: Cli, tmp_path: 
     explained = cli("explain", "req_1").out
     assert "Cost     not known" in explained
     assert "Tokens   1,000 input, 100 output" in explained
+    refused = call("req_3", state="voided", status=429, usage=None, billed_cost=0, cost_source="none", charges=())
+    booked(tmp_path, refused)
+    explained = cli("explain", "req_3").out
+    assert "Tokens   none\nCost     0 USD\n" in explained
     assert cli("explain", "req_1", "--json").json()["billed_cost"] is None
 
 
