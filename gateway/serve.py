@@ -48,7 +48,7 @@ EX_TEMPFAIL = 75
 GC_THRESHOLD = 20_000
 """Objects made before the young are looked at: a request makes a few hundred, nearly none in a circle."""
 
-SWITCH_S = 0.005
+SWITCH_S = 0.0005
 """A thread that ships entries gives the interpreter back to calls after this time; Python's own 5 ms would be the
 longest part of a call."""
 
