@@ -8,7 +8,7 @@ import typer
 from gateway.commands.failed import BAD_SETTINGS, Failed
 from gateway.commands.opening import make_data_dir, opened, settings_of
 from gateway.commands.printing import box, say
-from gateway.commands.starting import address, command, free_port, when_ready
+from gateway.commands.starting import address, command, free_port, is_free, when_ready
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -36,6 +36,8 @@ def up(
     companions: tuple[Companion, ...] = (_local_model(),) if with_local_model else ()
     settings = settings_of(ctx, serving=True)
     _check_prices(settings)
+    # Before the key that is shown once: a start that fails would have used it up.
+    _check_ports(settings)
     _first_key(settings)
     run(settings, companions)
 
@@ -51,6 +53,16 @@ def run(settings: "Settings", companions: "tuple[Companion, ...]") -> None:
     supervisor = Supervisor(settings, (pages(settings), *companions))
     code = supervisor.run(started=lambda port: when_ready(settings.host, port, lambda: _tell(settings, port)))
     raise typer.Exit(code)
+
+
+def _check_ports(settings: "Settings") -> None:
+    """Say which port is taken while nothing has been started or made."""
+    for number, option in ((settings.port, "--port"), (settings.pages_port, "--pages-port")):
+        if number and not is_free(number, settings.host):
+            raise Failed(
+                f"{settings.host}:{number} is taken. Stop what listens there, or start with {option} and another.",
+                BAD_SETTINGS,
+            )
 
 
 def _first_key(settings: "Settings") -> None:

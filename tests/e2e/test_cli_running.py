@@ -118,13 +118,16 @@ def test_up_says_what_cannot_be_used_and_starts_nothing(tmp_path: Path) -> None:
     assert not taken(port)
 
 
-def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--pages-port"])
+def test_a_port_that_is_taken_is_said_and_the_first_key_is_kept_for_the_next_start(tmp_path: Path, option: str) -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        said = cli(tmp_path, "up", "--port", str(busy.getsockname()[1]), "--pages-port", str(free_port()))
+        ports = {"--port": str(free_port()), "--pages-port": str(free_port())} | {option: str(busy.getsockname()[1])}
+        said = cli(tmp_path, "up", *(word for pair in ports.items() for word in pair))
     assert said.returncode == 78
-    assert "Cannot listen on 127.0.0.1" in said.stderr
+    assert f"start with {option}" in said.stderr
+    assert "wba_" not in said.stdout
 
 
 def test_up_says_how_to_get_the_local_model_where_there_is_none(tmp_path: Path) -> None:
