@@ -41,6 +41,7 @@ def demo(
     if clear:
         _clear(where)
         return
+    _hold(where)
     plan = prepare(where, echo_port=free_port(HOST), port=_port(port, PORT), pages_port=_port(pages_port, PAGES_PORT))
     seeded, seconds = _seeded(plan)
     _run(plan, seeded, seconds)
@@ -83,7 +84,25 @@ def _not_running(where: Path) -> None:
 
     journal = where / "data" / "journal" / "0"
     if journal.is_dir() and is_locked(journal):
-        raise Failed(f"The demo at {where} is running. Stop it with Ctrl-C first, or start another with --dir.")
+        raise _running(where)
+
+
+def _hold(where: Path) -> None:
+    """Keep the folder for this process until it ends: two that start at once would book into one journal."""
+    from gateway.journal.errors import JournalLocked
+    from gateway.journal.lock import lock_directory
+
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        lock_directory(where)
+    except JournalLocked as error:
+        raise _running(where) from error
+    except OSError as error:
+        raise Failed(f"{where} cannot be used: {error.strerror}. Name another folder with --dir.") from error
+
+
+def _running(where: Path) -> Failed:
+    return Failed(f"The demo at {where} is running. Stop it with Ctrl-C first, or start another with --dir.")
 
 
 def _clear(where: Path) -> None:

@@ -1,7 +1,10 @@
 """The demo as a stranger meets it: true numbers, questions in every dialect, and nothing left behind but their own."""
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.commanding import Cli, Running, running
-from tests.e2e.running import free_port, until
+from tests.e2e.running import ROOT, free_port, until
 
 
 @dataclass(frozen=True)
@@ -156,3 +159,23 @@ def test_the_demo_stops_with_ctrl_c_and_is_cleared_but_for_what_people_asked(dem
     assert cleared.code == 0
     assert "nothing else was touched" in cleared.out
     assert sources() == {"gateway": before["gateway"]}
+
+
+def test_of_two_demos_started_at_once_in_one_place_one_runs_and_the_other_says_why_not(tmp_path: Path) -> None:
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "gateway.cli", "demo", "--port", "0", "--pages-port", "0"]
+        return subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)  # fmt: skip
+
+    both = (start(), start())
+    try:
+        ended = until(lambda: [one for one in both if one.poll() is not None], "one of them ends", 60)
+        said, _ = ended[0].communicate()
+        assert ended[0].returncode == 1
+        assert "is running. Stop it with Ctrl-C first" in said
+        assert "Traceback" not in said
+        assert sum(one.poll() is None for one in both) == 1
+    finally:
+        for one in both:
+            one.terminate()
+            one.communicate(timeout=60)
