@@ -2,9 +2,9 @@
 
 
 class LedgerDown(Exception):
-    """The store is away, locked, full or read-only for now; nothing was changed. The text is a sentence for people.
+    """The store is away, locked, full or read-only at this moment. The text is a sentence for people.
 
-    Everything that was asked may be asked again later: an append that was in fact committed counts as duplicates.
+    Whether an append was committed may not be known. Anything may be asked again: what is there counts as duplicates.
     """
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.journal.verify import verify_journal
 from gateway.keys import CALLER_PREFIX, new_key
 from gateway.ledger.entry import Call
 from tests.e2e.running import RunningGateway, until
@@ -87,8 +88,8 @@ def test_F30_a_client_that_leaves_while_its_answer_is_made_pays_for_it(
     gateway: RunningGateway, mock: MockProvider, key: str
 ) -> None:
     with connect(gateway.port) as sock:
-        sock.sendall(asking(key, stream=False, id="f30", input=70, output=30, first_byte_ms=300))
-        time.sleep(0.1)
+        sock.sendall(asking(key, stream=False, id="f30", input=70, output=30, first_byte_ms=2000))
+        until(lambda: verify_journal(gateway.data / "journal" / "0").unended, "the call is admitted")
     row = billed(mock, "f30")
     call = booked(gateway, row)
     assert (call.state, call.billed_cost) == ("settled", owed(row))
