@@ -19,7 +19,7 @@ from gateway.house import House
 from gateway.identify import identify
 from gateway.ids import new_request_id
 from gateway.ledger.entry import Call
-from gateway.providers.provider import Asked, Meter
+from gateway.providers.provider import Meter
 from gateway.reach import reach
 from gateway.refusals import bad_content_type, bad_redirect, journal_full, overloaded, upstream_auth, upstream_failed
 from gateway.reply import reply_head
@@ -107,13 +107,17 @@ async def _across(house: House, client: Client, crossing: Crossing) -> None:
         crossing.may_bill = failed.sent
         raise _ended(house, crossing, upstream_failed(failed, crossing.destination), failed.reason) from failed
     crossing.status = answer.status
-    unusable = _unusable(answer, crossing)
+    kind = next((value.lower() for name, value in answer.headers if name == b"content-type"), b"")
+    streamed = crossing.asked.streamed and kind.startswith(b"text/event-stream")
+    unusable = None if streamed and answer.status < 300 else _unusable(answer.status, kind, crossing)
     if unusable is not None:
         answer.abandon()
         crossing.may_bill = answer.status < 300
         raise _ended(house, crossing, unusable, unusable.code)
     crossing.answered, crossing.may_bill, crossing.reason = True, False, None
-    await _relay(house, client, crossing, answer, crossing.dialect.meter(_as_answered(crossing.asked, answer)))
+    # Errors, and servers that do not stream, answer in one piece whatever was asked.
+    asked = crossing.asked if streamed == crossing.asked.streamed else replace(crossing.asked, streamed=False)
+    await _relay(house, client, crossing, answer, crossing.dialect.meter(asked))
 
 
 async def _relay(house: House, client: Client, crossing: Crossing, answer: Answer, meter: Meter) -> None:
@@ -197,24 +201,15 @@ def _ended(house: House, crossing: Crossing, refusal: Refusal, reason: str) -> R
     return Refused(refusal, crossing.request_id)
 
 
-def _unusable(answer: Answer, crossing: Crossing) -> Refusal | None:
-    """Say what keeps an answer from being relayed as it is."""
-    if answer.status in {401, 403}:
-        return upstream_auth(crossing.destination, answer.status)
-    if 300 <= answer.status < 400:
+def _unusable(status: int, kind: bytes, crossing: Crossing) -> Refusal | None:
+    """Say what keeps an answer of this content type from being relayed as it is."""
+    if status in {401, 403}:
+        return upstream_auth(crossing.destination, status)
+    if 300 <= status < 400:
         return bad_redirect(crossing.destination)
-    kind = next((value for name, value in answer.headers if name == b"content-type"), b"").lower()
     if kind.startswith(b"text/event-stream") and crossing.asked.streamed:
         return None
-    return None if b"json" in kind.partition(b";")[0] else bad_content_type(crossing.destination, answer.status)
-
-
-def _as_answered(asked: Asked, answer: Answer) -> Asked:
-    """Give the question as it was answered: errors, and servers that do not stream, answer in one piece."""
-    if not asked.streamed or (b"content-type", b"text/event-stream") in answer.headers:
-        return asked
-    kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
-    return asked if kind.lower().startswith(b"text/event-stream") else replace(asked, streamed=False)
+    return None if b"json" in kind.partition(b";")[0] else bad_content_type(crossing.destination, status)
 
 
 def _may_drain(house: House, crossing: Crossing) -> bool:
